@@ -1,0 +1,436 @@
+use std::fmt::{self, Debug};
+use std::ops::{Deref, DerefMut};
+use std::panic::Location;
+
+use crate::AsyncDrop;
+use crate::incident::{self, HeldError, Incident, IncidentKind};
+
+/// Holds a value that must be cleaned up with an `.await`, and makes it known when that was forgotten.
+///
+/// The guard derefs to the value. It is ended with [`async_drop`](Self::async_drop):
+///
+/// ```
+/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+/// # use tokio::{fs::File, io::AsyncWriteExt};
+/// #[derive(Debug)]
+/// struct Report(File);
+///
+/// #[async_trait]
+/// impl AsyncDrop for Report {
+///     type Error = std::io::Error;
+///
+///     async fn async_drop_impl(&mut self) -> Result<(), Self::Error> {
+///         self.0.flush().await?;
+///         self.0.sync_all().await
+///     }
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> std::io::Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("report.txt");
+/// let mut report = AsyncDropGuard::new(Report(File::create(path).await?));
+/// report.0.write_all(b"all is well").await?;
+/// report.async_drop().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # The states of a guard
+///
+/// | state | entered by | dropping the guard |
+/// |---|---|---|
+/// | armed | [`new`](Self::new) | panics: `Forgot to call async_drop on ..` |
+/// | interrupted | dropping the future of [`async_drop`](Self::async_drop) after its first poll, or a panic in the cleanup | panics: `async_drop on .. was interrupted before it finished` |
+/// | done | [`async_drop`](Self::async_drop) that returned, with `Ok` or `Err` | does nothing |
+///
+/// Both panics print the value with [`Debug`] and say where the guard was created.
+/// Leave secrets out of that `Debug`: the message ends up in logs.
+/// What happens instead of a panic can be chosen with [`incident::set_hook`].
+/// On a thread that is already unwinding the guard never panics, since that would abort the process.
+///
+/// # When not to use it
+///
+/// - Where a synchronous [`Drop`] can do the work, write a `Drop`.
+/// - For more than one owner, wrap the guard in an `Arc`-like helper; a guard cannot be cloned.
+///
+/// # Panics
+///
+/// Using the value after [`async_drop`](Self::async_drop) returned panics and names the type.
+#[must_use = "a guard that is dropped without `.async_drop().await` panics"]
+pub struct AsyncDropGuard<T: Debug> {
+    /// `None` once the value was cleaned up, or moved out by a method that consumes the guard.
+    value: Option<T>,
+    /// Set as long as a cleanup has begun and not ended.
+    interrupted: bool,
+    created_at: &'static Location<'static>,
+}
+
+impl<T: Debug> AsyncDropGuard<T> {
+    /// Arms a guard around `value`, which the guard owns from now on.
+    ///
+    /// The place of the call is remembered, and named should the cleanup be missed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Session { user: &'static str }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut session = AsyncDropGuard::new(Session { user: "ada" });
+    /// assert_eq!(session.user, "ada");
+    /// session.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn new(value: T) -> Self
+    where
+        T: AsyncDrop,
+    {
+        Self {
+            value: Some(value),
+            interrupted: false,
+            created_at: Location::caller(),
+        }
+    }
+
+    /// Cleans the value up, then drops it.
+    ///
+    /// Runs [`AsyncDrop::async_drop_impl`] to its end, and then the value's own [`Drop`].
+    /// From then on the guard is empty, whether the cleanup succeeded or not, and a second call returns `Ok(())`.
+    ///
+    /// # Errors
+    ///
+    /// The error of the cleanup. It is returned once.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before its first poll changes nothing.
+    /// Dropping it later leaves the value in the guard: call `async_drop` again, which starts the cleanup again,
+    /// or drop the guard and have the interruption reported.
+    ///
+    /// # Examples
+    ///
+    /// A cleanup that took too long is taken up again:
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # #[derive(Debug)]
+    /// # struct Upload;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Upload {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
+    /// #         tokio::time::sleep(Duration::from_millis(20)).await;
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let mut upload = AsyncDropGuard::new(Upload);
+    /// let limit = Duration::from_millis(5);
+    /// if tokio::time::timeout(limit, upload.async_drop()).await.is_err() {
+    ///     eprintln!("the upload needs more than 5 ms to end");
+    ///     upload.async_drop().await.unwrap();
+    /// }
+    /// assert!(upload.is_dropped());
+    /// # }
+    /// ```
+    pub async fn async_drop(&mut self) -> Result<(), T::Error>
+    where
+        T: AsyncDrop,
+    {
+        let Some(value) = &mut self.value else {
+            return Ok(());
+        };
+        self.interrupted = true;
+        let result = value.async_drop_impl().await;
+        self.interrupted = false;
+        // The value's own `Drop` runs here and may panic. The error must not be lost on the way.
+        let result =
+            result.map_err(|error| HeldError::from_cleanup_of::<T>(error, self.created_at));
+        self.value = None;
+        result.map_err(HeldError::into_inner)
+    }
+
+    /// Whether [`async_drop`](Self::async_drop) has run to its end, with success or without.
+    ///
+    /// An interrupted cleanup does not count: the value is still there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Lease;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Lease {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut lease = AsyncDropGuard::new(Lease);
+    /// assert!(!lease.is_dropped());
+    /// lease.async_drop().await.unwrap();
+    /// assert!(lease.is_dropped());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn is_dropped(&self) -> bool {
+        self.value.is_none()
+    }
+
+    /// Takes the value out of its guard. Nobody watches over its cleanup any more.
+    ///
+    /// The caller owns the value and with it the duty to clean it up.
+    /// It is no `unsafe fn`: the name warns that the guarantee of this type ends here.
+    /// Its place is inside the type's own methods, where a value takes itself apart.
+    ///
+    /// # Panics
+    ///
+    /// When the value was already cleaned up.
+    ///
+    /// # Examples
+    ///
+    /// A method that consumes the guarded value, and still closes what is inside:
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+    /// # use std::io;
+    /// # use tokio::io::{AsyncWriteExt, BufWriter};
+    /// #[derive(Debug)]
+    /// struct Log {
+    ///     out: BufWriter<Vec<u8>>,
+    /// }
+    ///
+    /// #[async_trait]
+    /// impl AsyncDrop for Log {
+    ///     type Error = io::Error;
+    ///
+    ///     async fn async_drop_impl(&mut self) -> io::Result<()> {
+    ///         self.out.flush().await
+    ///     }
+    /// }
+    ///
+    /// impl Log {
+    ///     async fn finish(this: AsyncDropGuard<Self>) -> io::Result<Vec<u8>> {
+    ///         let mut this = this.unsafe_into_inner_dont_drop();
+    ///         this.out.flush().await?;
+    ///         Ok(this.out.into_inner())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> io::Result<()> {
+    /// let mut log = AsyncDropGuard::new(Log { out: BufWriter::new(Vec::new()) });
+    /// log.out.write_all(b"started").await?;
+    /// assert_eq!(Log::finish(log).await?, b"started");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn unsafe_into_inner_dont_drop(mut self) -> T {
+        match self.value.take() {
+            Some(value) => value,
+            None => self.panic_used_after_async_drop(),
+        }
+    }
+
+    /// Changes the value inside the guard into another one, which the guard owns from then on.
+    ///
+    /// The new value must clean up whatever the old one would have: nobody can check that `f` keeps it.
+    /// The guard still remembers where it was first created, and an interrupted cleanup stays interrupted.
+    ///
+    /// # Panics
+    ///
+    /// When the value was already cleaned up, or when `f` panics. `f` owns the value by then, and drops it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Socket;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Socket {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// #[derive(Debug)]
+    /// struct LoggedIn {
+    ///     socket: Socket,
+    ///     user: String,
+    /// }
+    ///
+    /// #[async_trait]
+    /// impl AsyncDrop for LoggedIn {
+    ///     type Error = Infallible;
+    ///
+    ///     async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
+    ///         self.socket.async_drop_impl().await
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let socket = AsyncDropGuard::new(Socket);
+    /// let mut session = socket.map_unsafe(|socket| LoggedIn { socket, user: "ada".into() });
+    /// assert_eq!(session.user, "ada");
+    /// session.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn map_unsafe<U: Debug>(mut self, f: impl FnOnce(T) -> U) -> AsyncDropGuard<U> {
+        match self.value.take() {
+            Some(value) => AsyncDropGuard {
+                value: Some(f(value)),
+                interrupted: self.interrupted,
+                created_at: self.created_at,
+            },
+            None => self.panic_used_after_async_drop(),
+        }
+    }
+
+    /// Moves the value into a box, so that guards of different types can become guards of one trait object.
+    ///
+    /// # Panics
+    ///
+    /// When the value was already cleaned up.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+    /// # use std::{convert::Infallible, fmt::Debug};
+    /// # #[derive(Debug)]
+    /// # struct TcpTransport;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for TcpTransport {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// trait Transport: AsyncDrop<Error = Infallible> + Debug + Send {
+    ///     fn name(&self) -> &str;
+    /// }
+    ///
+    /// impl Transport for TcpTransport {
+    ///     fn name(&self) -> &str {
+    ///         "tcp"
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut transport: AsyncDropGuard<Box<dyn Transport>> =
+    ///     AsyncDropGuard::new(TcpTransport).into_box().map_unsafe(|transport| transport as _);
+    /// assert_eq!(transport.name(), "tcp");
+    /// transport.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn into_box(self) -> AsyncDropGuard<Box<T>> {
+        self.map_unsafe(Box::new)
+    }
+
+    /// Never callable: it takes the place of a `clone` that would be found on `T` through [`Deref`],
+    /// and would make a copy of the value that nobody cleans up.
+    #[doc(hidden)]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "a guard must not be `Clone`; this makes the compiler say why"
+    )]
+    pub fn clone(&self) -> Self
+    where
+        T: SharedByClone,
+    {
+        // No type implements the trait, so nobody can get here.
+        unreachable!("a guard cannot be cloned")
+    }
+
+    /// Where the guard was created.
+    pub(crate) fn created_at(&self) -> &'static Location<'static> {
+        self.created_at
+    }
+
+    #[cold]
+    #[track_caller]
+    fn panic_used_after_async_drop(&self) -> ! {
+        panic!(
+            "AsyncDropGuard<{}> was used after async_drop, created at {}",
+            std::any::type_name::<T>(),
+            self.created_at,
+        )
+    }
+
+    /// What happens when a guard goes out of scope: the whole policy.
+    ///
+    /// The value stays where it is, so that its own `Drop` runs afterwards even if this panics.
+    fn check_on_drop(&self) {
+        let Some(value) = &self.value else { return };
+        let kind = if self.interrupted {
+            IncidentKind::Interrupted
+        } else {
+            IncidentKind::Forgotten
+        };
+        incident::report(&Incident::missed_cleanup(kind, value, self.created_at));
+    }
+}
+
+/// Implemented by nothing. It exists for the error message of [`AsyncDropGuard::clone`].
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "an `AsyncDropGuard` cannot be cloned: two guards would clean up one value twice",
+    label = "this guard has one owner",
+    note = "to share the value, wrap the guard once, `let shared = AsyncDropArc::new(guard)`, and call `AsyncDropArc::clone(&shared)` for each further owner"
+)]
+pub trait SharedByClone {}
+
+impl<T: Debug> Drop for AsyncDropGuard<T> {
+    fn drop(&mut self) {
+        self.check_on_drop();
+    }
+}
+
+impl<T: Debug> Deref for AsyncDropGuard<T> {
+    type Target = T;
+
+    #[track_caller]
+    fn deref(&self) -> &T {
+        match &self.value {
+            Some(value) => value,
+            None => self.panic_used_after_async_drop(),
+        }
+    }
+}
+
+impl<T: Debug> DerefMut for AsyncDropGuard<T> {
+    #[track_caller]
+    fn deref_mut(&mut self) -> &mut T {
+        // `ref mut` borrows in this arm alone; matching on `&mut self.value` would borrow in both.
+        match self.value {
+            Some(ref mut value) => value,
+            None => self.panic_used_after_async_drop(),
+        }
+    }
+}
+
+impl<T: Debug> Debug for AsyncDropGuard<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => f.debug_tuple("AsyncDropGuard").field(value).finish(),
+            None => f.write_str("AsyncDropGuard(<dropped>)"),
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! What the crate reports instead of losing it, and the hook that it reports to.
+//!
+//! Some things go wrong where no `Result` can carry them: a guard goes out of scope without its cleanup,
+//! or a cleanup fails while an earlier error is on its way to the caller.
+//! Each is an [`Incident`], and each goes to the hook of the process, which works like the one of [`std::panic`].
+//!
+//! The default hook panics where a cleanup was missed on a thread that is not already unwinding.
+//! Everything else it writes to standard error, one line each.
+//! A hook of your own replaces all of that: nothing is printed and nothing panics unless the hook does it.
+//!
+//! # Examples
+//!
+//! Log in production instead of panicking:
+//!
+//! ```
+//! use asyncdrop::incident::{self, IncidentKind};
+//!
+//! incident::set_hook(Box::new(|incident| match incident.kind() {
+//!     IncidentKind::Suppressed => tracing::warn!(at = %incident.location(), "{incident}"),
+//!     _ => tracing::error!(at = %incident.location(), "{incident}"),
+//! }));
+//! ```
+
+use std::any::type_name;
+use std::fmt::{self, Debug, Display};
+use std::io::Write;
+use std::mem;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
+
+/// What kind of thing went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum IncidentKind {
+    /// A guard was dropped, and its cleanup had never begun.
+    Forgotten,
+    /// A guard was dropped after its cleanup had begun and before it had ended.
+    Interrupted,
+    /// A cleanup failed, and its error could not be returned because an earlier error was.
+    Suppressed,
+}
+
+/// One thing that went wrong and that no `Result` could carry.
+///
+/// It displays as one message that says what happened, to which value, and where its guard was created.
+pub struct Incident<'a> {
+    kind: IncidentKind,
+    type_name: &'static str,
+    location: &'static Location<'static>,
+    /// The value of a missed cleanup, or the error that was suppressed.
+    subject: &'a dyn Debug,
+}
+
+impl<'a> Incident<'a> {
+    pub(crate) fn missed_cleanup<T: Debug>(
+        kind: IncidentKind,
+        value: &'a T,
+        location: &'static Location<'static>,
+    ) -> Self {
+        Self {
+            kind,
+            type_name: type_name::<T>(),
+            location,
+            subject: value,
+        }
+    }
+
+    /// What kind of thing went wrong.
+    #[must_use]
+    pub fn kind(&self) -> IncidentKind {
+        self.kind
+    }
+
+    /// The type of the value whose cleanup was missed or failed, as [`std::any::type_name`] gives it.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        self.type_name
+    }
+
+    /// Where the guard of the value was created.
+    #[must_use]
+    pub fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+}
+
+impl Display for Incident<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            type_name,
+            location,
+            ..
+        } = self;
+        let subject = DebugText::of(self.subject);
+        match self.kind {
+            IncidentKind::Forgotten => write!(f, "Forgot to call async_drop on {subject}")?,
+            IncidentKind::Interrupted => {
+                write!(
+                    f,
+                    "async_drop on {subject} was interrupted before it finished"
+                )?;
+            }
+            IncidentKind::Suppressed => {
+                write!(
+                    f,
+                    "async_drop on {type_name} failed after an earlier error: {subject}"
+                )?;
+            }
+        }
+        write!(f, ", created at {location}")
+    }
+}
+
+impl Debug for Incident<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incident")
+            .field("kind", &self.kind)
+            .field("type_name", &self.type_name)
+            .field("location", &self.location)
+            .field("message", &self.to_string())
+            .finish()
+    }
+}
+
+/// The `Debug` output of a value, or the fact that its `Debug` panicked.
+///
+/// An incident that cannot describe its value is still an incident: the rest of the message must come through.
+struct DebugText(Option<String>);
+
+impl DebugText {
+    fn of(value: &dyn Debug) -> Self {
+        Self(contain_panic(|| format!("{value:?}")))
+    }
+}
+
+impl Display for DebugText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(text) => f.write_str(text),
+            None => f.write_str("<a value whose Debug panicked>"),
+        }
+    }
+}
+
+type Hook = dyn Fn(&Incident<'_>) + Send + Sync;
+
+/// `None` stands for [`default_hook`].
+static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
+
+/// Replaces the hook that every incident of this process is reported to.
+///
+/// It is called on the thread, and in the place, where the incident happened: often in a `Drop`, sometimes during a panic.
+/// So it must not block for long.
+/// A hook that panics does so in that place; while the thread is already unwinding, its panic goes no further.
+///
+/// # Examples
+///
+/// Count what a test leaves behind:
+///
+/// ```
+/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, incident};
+/// # use std::convert::Infallible;
+/// # use std::sync::atomic::{AtomicUsize, Ordering};
+/// # #[derive(Debug)]
+/// # struct Lease;
+/// # #[async_trait]
+/// # impl AsyncDrop for Lease {
+/// #     type Error = Infallible;
+/// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+/// # }
+/// static MISSED: AtomicUsize = AtomicUsize::new(0);
+///
+/// incident::set_hook(Box::new(|_| {
+///     MISSED.fetch_add(1, Ordering::Relaxed);
+/// }));
+/// drop(AsyncDropGuard::new(Lease));
+/// assert_eq!(MISSED.load(Ordering::Relaxed), 1);
+/// ```
+pub fn set_hook(hook: Box<dyn Fn(&Incident<'_>) + Send + Sync>) {
+    let old = replace_hook(Some(Arc::from(hook)));
+    // What the old hook owned is dropped here, after the lock: it may itself report an incident.
+    drop(old);
+}
+
+/// Takes the current hook out and puts the default one back in its place.
+///
+/// Without a hook of your own it returns the default one.
+///
+/// # Examples
+///
+/// A hook that does something first and then hands over to the one before it:
+///
+/// ```
+/// use asyncdrop::incident;
+///
+/// let before = incident::take_hook();
+/// incident::set_hook(Box::new(move |incident| {
+///     tracing::error!("{incident}");
+///     before(incident);
+/// }));
+/// ```
+#[must_use = "the hook is removed; use `let _ = take_hook()` if that is all you want"]
+pub fn take_hook() -> Box<dyn Fn(&Incident<'_>) + Send + Sync> {
+    match replace_hook(None) {
+        Some(hook) => Box::new(move |incident| hook(incident)),
+        None => Box::new(default_hook),
+    }
+}
+
+fn replace_hook(hook: Option<Arc<Hook>>) -> Option<Arc<Hook>> {
+    let mut current = HOOK.write().unwrap_or_else(PoisonError::into_inner);
+    mem::replace(&mut *current, hook)
+}
+
+/// Hands an incident to the hook, in such a way that the process outlives it.
+pub(crate) fn report(incident: &Incident<'_>) {
+    // The lock is let go before the call, so that a hook may itself change the hook.
+    let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let call = || match &hook {
+        Some(hook) => hook(incident),
+        None => default_hook(incident),
+    };
+    if thread::panicking() {
+        // A second panic that left the `Drop` we are in would abort the process.
+        contain_panic(call);
+    } else {
+        call();
+    }
+}
+
+fn default_hook(incident: &Incident<'_>) {
+    let missed = matches!(
+        incident.kind,
+        IncidentKind::Forgotten | IncidentKind::Interrupted
+    );
+    if missed && !thread::panicking() {
+        panic!("{incident}");
+    }
+    // One write of one line, so that the lines of two threads do not mix.
+    // It is no `eprintln!`, which panics where standard error is a closed pipe.
+    let line = format!("{incident}").replace('\n', " ") + "\n";
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+/// An error on its way to the caller. Dropped before it got there, it becomes an incident.
+///
+/// Errors wait while other cleanups still run, and in that time a cancellation or a panic can take the way from them.
+pub(crate) struct HeldError<E: Debug> {
+    error: Option<E>,
+    type_name: &'static str,
+    created_at: &'static Location<'static>,
+}
+
+impl<E: Debug> HeldError<E> {
+    /// Holds the `error` from the cleanup of a `T` whose guard was created at `created_at`.
+    pub(crate) fn from_cleanup_of<T>(error: E, created_at: &'static Location<'static>) -> Self {
+        Self {
+            error: Some(error),
+            type_name: type_name::<T>(),
+            created_at,
+        }
+    }
+
+    pub(crate) fn into_inner(mut self) -> E {
+        self.error.take().expect("only this takes it, by value")
+    }
+}
+
+impl<E: Debug> Drop for HeldError<E> {
+    fn drop(&mut self) {
+        if let Some(error) = &self.error {
+            report(&Incident {
+                kind: IncidentKind::Suppressed,
+                type_name: self.type_name,
+                location: self.created_at,
+                subject: error,
+            });
+        }
+    }
+}
+
+/// Runs `f`, and returns `None` if it panicked.
+///
+/// Whatever `f` touches is only read afterwards to be printed or dropped, so a broken invariant does no harm.
+fn contain_panic<R>(f: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            // The payload can be any value, and its `Drop` could panic again. Leaking it ends the chain.
+            mem::forget(payload);
+            None
+        }
+    }
+}

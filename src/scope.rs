@@ -1,0 +1,142 @@
+use crate::incident::HeldError;
+use crate::{AsyncDrop, AsyncDropGuard};
+use std::fmt::Debug;
+
+/// Runs `f` with the guarded value, then cleans the value up, however `f` ended.
+///
+/// This is the function behind [`with_async_drop_2!`](crate::with_async_drop_2!), for those who want to pass a closure on.
+/// The guard is owned by the scope, and the value is gone when it returns.
+///
+/// # Errors
+///
+/// - The error of `f`, if it failed. Should the cleanup fail too, its error is reported as a
+///   [`Suppressed`](crate::incident::IncidentKind::Suppressed) incident.
+/// - The error of the cleanup, if `f` succeeded. What `f` returned is dropped.
+///
+/// # Panics
+///
+/// A panic in `f` goes on, and the cleanup is skipped. The guard reports it as an incident.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the guard, armed or interrupted, and that is an incident.
+/// To be able to go on after a timeout, keep the guard and call [`AsyncDropGuard::async_drop`] yourself.
+///
+/// # Examples
+///
+/// ```
+/// use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop};
+/// use std::io;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+///
+/// #[derive(Debug)]
+/// struct Connection(DuplexStream);
+///
+/// #[async_trait]
+/// impl AsyncDrop for Connection {
+///     type Error = io::Error;
+///
+///     async fn async_drop_impl(&mut self) -> io::Result<()> {
+///         self.0.write_all(b"goodbye").await
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// let (ours, mut theirs) = tokio::io::duplex(64);
+/// let sent = with_async_drop(AsyncDropGuard::new(Connection(ours)), async |connection| {
+///     connection.0.write_all(b"hello, ").await?;
+///     io::Result::Ok(7)
+/// })
+/// .await?;
+/// assert_eq!(sent, 7);
+///
+/// let mut heard = String::new();
+/// theirs.read_to_string(&mut heard).await?;
+/// assert_eq!(heard, "hello, goodbye");
+/// # Ok(())
+/// # }
+/// ```
+pub async fn with_async_drop<T, R, E>(
+    mut guard: AsyncDropGuard<T>,
+    f: impl AsyncFnOnce(&mut T) -> Result<R, E>,
+) -> Result<R, E>
+where
+    T: AsyncDrop + Debug,
+    E: From<T::Error>,
+{
+    let body = f(&mut guard).await;
+    end_scope(&mut guard, body, E::from).await
+}
+
+/// Cleans up after a body has ended, and decides which error the caller gets.
+///
+/// The body's error comes first: it was there first, and the failing cleanup is often its consequence.
+async fn end_scope<T, R, E>(
+    guard: &mut AsyncDropGuard<T>,
+    body: Result<R, E>,
+    map_error: impl FnOnce(T::Error) -> E,
+) -> Result<R, E>
+where
+    T: AsyncDrop + Debug,
+{
+    match (body, guard.async_drop().await) {
+        (body, Ok(())) => body,
+        (Ok(_), Err(cleanup)) => Err(map_error(cleanup)),
+        (Err(error), Err(cleanup)) => {
+            drop(HeldError::from_cleanup_of::<T>(cleanup, guard.created_at()));
+            Err(error)
+        }
+    }
+}
+
+/// What the macros expand to. It is not part of the public interface.
+#[doc(hidden)]
+pub mod __private {
+    use super::{AsyncDrop, AsyncDropGuard, Debug, end_scope};
+    use std::convert::Infallible;
+
+    pub use std::convert::From;
+
+    /// Ends the scope of `with_async_drop_2!`.
+    pub async fn end<T, R, E>(
+        mut guard: AsyncDropGuard<T>,
+        body: Result<R, E>,
+        map_error: impl FnOnce(T::Error) -> E,
+    ) -> Result<R, E>
+    where
+        T: AsyncDrop + Debug,
+    {
+        end_scope(&mut guard, body, map_error).await
+    }
+
+    /// Ends the scope of `with_async_drop_2_infallible!`.
+    pub async fn end_infallible<T, R>(mut guard: AsyncDropGuard<T>, body: R) -> R
+    where
+        T: AsyncDrop + Debug,
+        T::Error: CannotFail,
+    {
+        match guard.async_drop().await {
+            Ok(()) => body,
+            Err(error) => error.never(),
+        }
+    }
+
+    /// An error type without values.
+    ///
+    /// A bound `AsyncDrop<Error = Infallible>` would do the same, but its compiler message could not say what to do.
+    #[diagnostic::on_unimplemented(
+        message = "this cleanup can fail with `{Self}`, and `with_async_drop_2_infallible!` has nowhere to return that",
+        label = "the `AsyncDrop::Error` of the value is `{Self}`, not `Infallible`",
+        note = "use `with_async_drop_2!`, which returns the error of the cleanup"
+    )]
+    pub trait CannotFail {
+        fn never(self) -> !;
+    }
+
+    impl CannotFail for Infallible {
+        fn never(self) -> ! {
+            match self {}
+        }
+    }
+}
