@@ -95,10 +95,18 @@ impl<T: Debug> AsyncDropGuard<T> {
     where
         T: AsyncDrop,
     {
+        Self::new_at(value, Location::caller())
+    }
+
+    /// [`new`](Self::new) on behalf of somebody else, who called from `created_at`.
+    pub(crate) fn new_at(value: T, created_at: &'static Location<'static>) -> Self
+    where
+        T: AsyncDrop,
+    {
         Self {
             value: Some(value),
             interrupted: false,
-            created_at: Location::caller(),
+            created_at,
         }
     }
 

@@ -87,28 +87,18 @@ impl<'a> Incident<'a> {
 
 impl Display for Incident<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            type_name,
-            location,
-            ..
-        } = self;
         let subject = DebugText::of(self.subject);
         match self.kind {
             IncidentKind::Forgotten => write!(f, "Forgot to call async_drop on {subject}")?,
-            IncidentKind::Interrupted => {
-                write!(
-                    f,
-                    "async_drop on {subject} was interrupted before it finished"
-                )?;
-            }
+            IncidentKind::Interrupted => write!(
+                f,
+                "async_drop on {subject} was interrupted before it finished"
+            )?,
             IncidentKind::Suppressed => {
-                write!(
-                    f,
-                    "async_drop on {type_name} failed after an earlier error: {subject}"
-                )?;
+                write!(f, "Suppressed an error of {}: {subject}", self.type_name)?;
             }
         }
-        write!(f, ", created at {location}")
+        write!(f, ", created at {}", self.location)
     }
 }
 
