@@ -2,7 +2,7 @@
 //!
 //! Some things go wrong where no `Result` can carry them: a guard goes out of scope without its cleanup,
 //! or a cleanup fails while an earlier error is on its way to the caller.
-//! Each is an [`Incident`], and each goes to the hook of the process, which works like the one of [`std::panic`].
+//! Each is an [`Incident`], and each goes to the hook of the process, which works like the one of [`std::panic`](mod@std::panic).
 //!
 //! The default hook panics where a cleanup was missed on a thread that is not already unwinding.
 //! Everything else it writes to standard error, one line each.
@@ -273,7 +273,7 @@ impl<E: Debug> Drop for HeldError<E> {
 /// Runs `f`, and returns `None` if it panicked.
 ///
 /// Whatever `f` touches is only read afterwards to be printed or dropped, so a broken invariant does no harm.
-fn contain_panic<R>(f: impl FnOnce() -> R) -> Option<R> {
+pub(crate) fn contain_panic<R>(f: impl FnOnce() -> R) -> Option<R> {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(value) => Some(value),
         Err(payload) => {

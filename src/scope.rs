@@ -66,25 +66,116 @@ where
     E: From<T::Error>,
 {
     let body = f(&mut guard).await;
-    end_scope(&mut guard, body, E::from).await
+    end_scope(guard, body, E::from).await
+}
+
+/// Runs `f` with the guarded value, and cleans the value up only if `f` failed.
+///
+/// It is for the steps between creating a value and handing it out: log in, select a database, send a greeting.
+/// When all went well the caller gets the guard back, still armed, and owns it.
+///
+/// # Errors
+///
+/// The error of `f`. Should the cleanup fail too, its error is reported as a
+/// [`Suppressed`](crate::incident::IncidentKind::Suppressed) incident.
+///
+/// # Panics
+///
+/// A panic in `f` goes on, and the cleanup is skipped. The guard reports it as an incident.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the guard, armed or interrupted, and that is an incident.
+///
+/// # Examples
+///
+/// ```
+/// use asyncdrop::{AsyncDrop, AsyncDropGuard, async_drop_on_err, async_trait};
+/// use std::io;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+///
+/// #[derive(Debug)]
+/// struct Connection(DuplexStream);
+///
+/// #[async_trait]
+/// impl AsyncDrop for Connection {
+///     type Error = io::Error;
+///
+///     async fn async_drop_impl(&mut self) -> io::Result<()> {
+///         self.0.write_all(b"goodbye").await
+///     }
+/// }
+///
+/// /// Returns a connection whose server has agreed to version 1.
+/// async fn open(stream: DuplexStream) -> io::Result<AsyncDropGuard<Connection>> {
+///     let connection = AsyncDropGuard::new(Connection(stream));
+///     let (connection, ()) = async_drop_on_err(connection, async |connection| {
+///         match connection.0.read_u8().await? {
+///             1 => Ok(()),
+///             other => Err(io::Error::other(format!("the server speaks version {other}"))),
+///         }
+///     })
+///     .await?;
+///     Ok(connection)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// let (ours, mut theirs) = tokio::io::duplex(64);
+/// theirs.write_u8(2).await?;
+/// let error = open(ours).await.unwrap_err();
+/// assert_eq!(error.to_string(), "the server speaks version 2");
+///
+/// let mut heard = String::new();
+/// theirs.read_to_string(&mut heard).await?;
+/// assert_eq!(heard, "goodbye");
+/// # Ok(())
+/// # }
+/// ```
+pub async fn async_drop_on_err<T, R, E>(
+    mut guard: AsyncDropGuard<T>,
+    f: impl AsyncFnOnce(&mut T) -> Result<R, E>,
+) -> Result<(AsyncDropGuard<T>, R), E>
+where
+    T: AsyncDrop + Debug,
+{
+    match f(&mut guard).await {
+        Ok(value) => Ok((guard, value)),
+        Err(error) => {
+            clean_up_after_error(guard).await;
+            Err(error)
+        }
+    }
+}
+
+/// Cleans up where an earlier error is already on its way to the caller, and reports an error of the cleanup.
+pub(crate) async fn clean_up_after_error<T>(mut guard: AsyncDropGuard<T>)
+where
+    T: AsyncDrop + Debug,
+{
+    if let Err(cleanup) = guard.async_drop().await {
+        drop(HeldError::from_cleanup_of::<T>(cleanup, guard.created_at()));
+    }
 }
 
 /// Cleans up after a body has ended, and decides which error the caller gets.
 ///
 /// The body's error comes first: it was there first, and the failing cleanup is often its consequence.
 async fn end_scope<T, R, E>(
-    guard: &mut AsyncDropGuard<T>,
+    mut guard: AsyncDropGuard<T>,
     body: Result<R, E>,
     map_error: impl FnOnce(T::Error) -> E,
 ) -> Result<R, E>
 where
     T: AsyncDrop + Debug,
 {
-    match (body, guard.async_drop().await) {
-        (body, Ok(())) => body,
-        (Ok(_), Err(cleanup)) => Err(map_error(cleanup)),
-        (Err(error), Err(cleanup)) => {
-            drop(HeldError::from_cleanup_of::<T>(cleanup, guard.created_at()));
+    match body {
+        Ok(value) => match guard.async_drop().await {
+            Ok(()) => Ok(value),
+            Err(cleanup) => Err(map_error(cleanup)),
+        },
+        Err(error) => {
+            clean_up_after_error(guard).await;
             Err(error)
         }
     }
@@ -100,14 +191,14 @@ pub mod __private {
 
     /// Ends the scope of `with_async_drop_2!`.
     pub async fn end<T, R, E>(
-        mut guard: AsyncDropGuard<T>,
+        guard: AsyncDropGuard<T>,
         body: Result<R, E>,
         map_error: impl FnOnce(T::Error) -> E,
     ) -> Result<R, E>
     where
         T: AsyncDrop + Debug,
     {
-        end_scope(&mut guard, body, map_error).await
+        end_scope(guard, body, map_error).await
     }
 
     /// Ends the scope of `with_async_drop_2_infallible!`.

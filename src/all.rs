@@ -1,0 +1,163 @@
+use std::fmt::{self, Debug};
+use std::panic::{AssertUnwindSafe, resume_unwind};
+
+use futures_util::future::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
+use crate::incident::HeldError;
+use crate::{AsyncDrop, AsyncDropGuard, DropErrors};
+
+/// Cleans up many values concurrently, and returns every error with the key of its value.
+///
+/// All cleanups run in the task of the caller, and one that waits lets the others go on.
+/// One that fails or panics stops no other.
+/// The guards are owned by this function, and the values are gone when it returns.
+///
+/// It is `join!` for cleanups of one type.
+/// `a?; b?; c?` after a `join!` would return the first error and lose the others.
+///
+/// # Errors
+///
+/// All errors of the cleanups, in the order of the values, if there was one.
+///
+/// # Panics
+///
+/// A panic in a cleanup goes on once all others are done.
+/// If several panicked it is the first of them; the others are [incidents](crate::incident), and so are the errors.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the guards that are not done yet, and each is an incident.
+/// An error that a finished cleanup had already left is reported as
+/// [`Suppressed`](crate::incident::IncidentKind::Suppressed).
+/// To be able to go on after a timeout, put the guards into an [`AsyncDropHashMap`](crate::AsyncDropHashMap).
+///
+/// # Examples
+///
+/// ```
+/// use asyncdrop::{AsyncDrop, AsyncDropGuard, async_drop_all, async_trait};
+/// use std::io;
+/// use tokio::io::{AsyncWriteExt, DuplexStream};
+///
+/// #[derive(Debug)]
+/// struct Connection(DuplexStream);
+///
+/// #[async_trait]
+/// impl AsyncDrop for Connection {
+///     type Error = io::Error;
+///
+///     async fn async_drop_impl(&mut self) -> io::Result<()> {
+///         self.0.write_all(b"goodbye").await
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (primary, _listening) = tokio::io::duplex(64);
+/// let (replica, gone) = tokio::io::duplex(64);
+/// drop(gone);
+///
+/// let errors = async_drop_all([
+///     ("primary", AsyncDropGuard::new(Connection(primary))),
+///     ("replica", AsyncDropGuard::new(Connection(replica))),
+/// ])
+/// .await
+/// .unwrap_err();
+/// assert_eq!(errors.to_string(), r#"1 of 2 cleanups failed: "replica": broken pipe"#);
+/// # }
+/// ```
+pub async fn async_drop_all<K, T>(
+    guards: impl IntoIterator<Item = (K, AsyncDropGuard<T>)>,
+) -> Result<(), DropErrors<K, T::Error>>
+where
+    T: AsyncDrop + Debug,
+{
+    let mut cleanups = Cleanups::default();
+    cleanups.extend(guards);
+    cleanups.run().await
+}
+
+/// Values that are being cleaned up concurrently, and what came of those that are done.
+///
+/// Each value stays in its slot until all are done, and its error beside it.
+/// So a run that was interrupted can be taken up again: what is done is passed over, what is not is run.
+pub(crate) struct Cleanups<K, T: AsyncDrop + Debug> {
+    slots: Vec<Slot<K, T>>,
+}
+
+struct Slot<K, T: AsyncDrop + Debug> {
+    key: K,
+    guard: AsyncDropGuard<T>,
+    error: Option<HeldError<T::Error>>,
+}
+
+impl<K, T: AsyncDrop + Debug> Cleanups<K, T> {
+    pub(crate) async fn run(&mut self) -> Result<(), DropErrors<K, T::Error>> {
+        let mut first_panic = None;
+        {
+            let mut running: FuturesUnordered<_> = self
+                .slots
+                .iter_mut()
+                .filter(|slot| !slot.guard.is_dropped())
+                // After a panic nobody looks at the value again: the guard only reports it, or runs the cleanup once more.
+                .map(|slot| AssertUnwindSafe(slot.clean_up()).catch_unwind())
+                .collect();
+            while let Some(outcome) = running.next().await {
+                if let Err(panic) = outcome {
+                    first_panic.get_or_insert(panic);
+                }
+            }
+        }
+        if let Some(panic) = first_panic {
+            // The slots stay, with their errors: whoever catches the panic may call again.
+            resume_unwind(panic);
+        }
+        let total = self.slots.len();
+        let errors = self
+            .slots
+            .drain(..)
+            .filter_map(|slot| Some((slot.key, slot.error?.into_inner())))
+            .collect();
+        DropErrors::check(errors, total)
+    }
+
+    /// The values that are not cleaned up yet.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = (&K, &AsyncDropGuard<T>)> {
+        self.slots
+            .iter()
+            .filter(|slot| !slot.guard.is_dropped())
+            .map(|slot| (&slot.key, &slot.guard))
+    }
+}
+
+impl<K, T: AsyncDrop + Debug> Slot<K, T> {
+    async fn clean_up(&mut self) {
+        if let Err(error) = self.guard.async_drop().await {
+            let created_at = self.guard.created_at();
+            self.error = Some(HeldError::from_cleanup_of::<T>(error, created_at));
+        }
+    }
+}
+
+impl<K, T: AsyncDrop + Debug> Extend<(K, AsyncDropGuard<T>)> for Cleanups<K, T> {
+    fn extend<I: IntoIterator<Item = (K, AsyncDropGuard<T>)>>(&mut self, guards: I) {
+        self.slots
+            .extend(guards.into_iter().map(|(key, guard)| Slot {
+                key,
+                guard,
+                error: None,
+            }));
+    }
+}
+
+impl<K, T: AsyncDrop + Debug> Default for Cleanups<K, T> {
+    fn default() -> Self {
+        Self { slots: Vec::new() }
+    }
+}
+
+impl<K: Debug, T: AsyncDrop + Debug> Debug for Cleanups<K, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.unfinished()).finish()
+    }
+}

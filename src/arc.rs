@@ -1,0 +1,368 @@
+use std::fmt::{self, Debug};
+use std::mem;
+use std::ops::Deref;
+use std::panic::Location;
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+
+use crate::{AsyncDrop, AsyncDropGuard};
+
+/// Shares one guarded value between several owners. The last one to let go cleans it up.
+///
+/// Each owner is an [`AsyncDropGuard`] of its own and must be ended with `async_drop`.
+/// The value is cleaned up once, by the last owner, who also gets its error; the others get `Ok(())` at once.
+/// That holds when owners let go at the same time on different threads.
+///
+/// It derefs to the value. To change it through several owners, put an
+/// `AsyncDropTokioMutex` (feature `tokio`) inside.
+///
+/// # When not to use it
+///
+/// - Where one owner can lend `&T` to the others, lend it: then one place decides when the cleanup runs, and sees its error.
+/// - With a cycle of owners nobody is last, and nothing is ever cleaned up. Break it with an [`AsyncDropWeak`].
+///
+/// # Panics
+///
+/// An owner that is dropped without `async_drop` panics like any guard, even if it is not the last.
+///
+/// # Cancel safety
+///
+/// When the last owner's cleanup is interrupted, that owner is the only one left and must go on:
+/// its next `async_drop` takes the cleanup up again.
+/// Until then the value can still be read, but gets no further owner.
+///
+/// # Examples
+///
+/// ```
+/// use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
+/// use std::io;
+/// use tokio::{io::AsyncWriteExt, net::{TcpListener, TcpStream}};
+///
+/// #[derive(Debug)]
+/// struct Connection(TcpStream);
+///
+/// #[async_trait]
+/// impl AsyncDrop for Connection {
+///     type Error = io::Error;
+///
+///     async fn async_drop_impl(&mut self) -> io::Result<()> {
+///         self.0.shutdown().await
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// # let address = listener.local_addr()?;
+/// let stream = TcpStream::connect(address).await?;
+/// let mut ours = AsyncDropArc::new(AsyncDropGuard::new(Connection(stream)));
+///
+/// let mut theirs = AsyncDropArc::clone(&ours);
+/// let task = tokio::spawn(async move {
+///     let peer = theirs.0.peer_addr();
+///     theirs.async_drop().await?;
+///     peer
+/// });
+///
+/// ours.async_drop().await?;
+/// assert_eq!(task.await??, address);
+/// # Ok(())
+/// # }
+/// ```
+pub struct AsyncDropArc<T: Debug> {
+    state: State<T>,
+}
+
+enum State<T: Debug> {
+    Owner(Arc<AsyncDropGuard<T>>),
+    /// This was the last owner, and its cleanup has begun. Boxed, or each owner would have the size of the value.
+    Last(Box<AsyncDropGuard<T>>),
+    /// This owner has let go, and others remained.
+    LetGo,
+}
+
+impl<T> AsyncDropArc<T>
+where
+    T: AsyncDrop + Debug + Send + Sync,
+{
+    /// Makes the first owner of the value in `guard`.
+    #[track_caller]
+    pub fn new(guard: AsyncDropGuard<T>) -> AsyncDropGuard<Self> {
+        Self::new_at(guard, Location::caller())
+    }
+
+    pub(crate) fn new_at(
+        guard: AsyncDropGuard<T>,
+        created_at: &'static Location<'static>,
+    ) -> AsyncDropGuard<Self> {
+        Self::owner_at(Arc::new(guard), created_at)
+    }
+
+    /// Makes one more owner, which must be ended with `async_drop` like the first.
+    ///
+    /// Call it as `AsyncDropArc::clone(&shared)`; `shared.clone()` does not compile.
+    ///
+    /// # Panics
+    ///
+    /// When the cleanup of the value has begun: `owner` is then the last one, and was interrupted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut first = AsyncDropArc::new(AsyncDropGuard::new(Pool));
+    /// let mut second = AsyncDropArc::clone(&first);
+    /// assert_eq!(AsyncDropArc::strong_count(&first), 2);
+    /// assert!(AsyncDropArc::ptr_eq(&first, &second));
+    ///
+    /// first.async_drop().await.unwrap();
+    /// assert_eq!(AsyncDropArc::strong_count(&second), 1);
+    /// second.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn clone(owner: &AsyncDropGuard<Self>) -> AsyncDropGuard<Self> {
+        Self::clone_at(owner, Location::caller())
+    }
+
+    #[track_caller]
+    pub(crate) fn clone_at(
+        owner: &AsyncDropGuard<Self>,
+        created_at: &'static Location<'static>,
+    ) -> AsyncDropGuard<Self> {
+        Self::owner_at(Arc::clone(owner.shared()), created_at)
+    }
+
+    fn owner_at(
+        arc: Arc<AsyncDropGuard<T>>,
+        created_at: &'static Location<'static>,
+    ) -> AsyncDropGuard<Self> {
+        let state = State::Owner(arc);
+        AsyncDropGuard::new_at(Self { state }, created_at)
+    }
+
+    #[track_caller]
+    fn shared(&self) -> &Arc<AsyncDropGuard<T>> {
+        match &self.state {
+            State::Owner(arc) => arc,
+            State::Last(_) | State::LetGo => panic!(
+                "{} gets no new owner: its cleanup has begun",
+                std::any::type_name::<Self>(),
+            ),
+        }
+    }
+
+    /// Makes a reference that does not keep the value from being cleaned up, and needs no `async_drop`.
+    ///
+    /// # Panics
+    ///
+    /// When the cleanup of the value has begun: `owner` is then the last one, and was interrupted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut pool = AsyncDropArc::new(AsyncDropGuard::new(Pool));
+    /// let cached = AsyncDropArc::downgrade(&pool);
+    /// pool.async_drop().await.unwrap();
+    /// assert!(cached.upgrade().is_none());
+    /// # }
+    /// ```
+    #[track_caller]
+    #[must_use]
+    pub fn downgrade(owner: &AsyncDropGuard<Self>) -> AsyncDropWeak<T> {
+        AsyncDropWeak {
+            weak: Arc::downgrade(owner.shared()),
+        }
+    }
+
+    /// How many owners there are now. Other threads may change that at any time.
+    #[must_use]
+    pub fn strong_count(owner: &AsyncDropGuard<Self>) -> usize {
+        match &owner.state {
+            State::Owner(arc) => Arc::strong_count(arc),
+            State::Last(_) => 1,
+            State::LetGo => 0,
+        }
+    }
+
+    /// Whether two owners share one value.
+    #[must_use]
+    pub fn ptr_eq(one: &AsyncDropGuard<Self>, other: &AsyncDropGuard<Self>) -> bool {
+        match (&one.state, &other.state) {
+            (State::Owner(one), State::Owner(other)) => Arc::ptr_eq(one, other),
+            // There is no other owner beside the last one, so they are one and the same or strangers.
+            _ => std::ptr::eq(one, other),
+        }
+    }
+
+    /// Ends this owner without a cleanup, and returns the guard of the value if it was the last.
+    ///
+    /// Of several owners that call this at the same time exactly one gets the guard, and with it the duty to clean up.
+    ///
+    /// # Panics
+    ///
+    /// When this owner has already let go.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let first = AsyncDropArc::new(AsyncDropGuard::new(Pool));
+    /// let second = AsyncDropArc::clone(&first);
+    /// assert!(AsyncDropArc::into_inner(first).is_none());
+    ///
+    /// let mut pool = AsyncDropArc::into_inner(second).expect("the other owner is gone");
+    /// pool.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    #[track_caller]
+    #[must_use = "the last owner gets the guard of the value, which panics if it is dropped"]
+    pub fn into_inner(owner: AsyncDropGuard<Self>) -> Option<AsyncDropGuard<T>> {
+        match owner.unsafe_into_inner_dont_drop().state {
+            State::Owner(arc) => Arc::into_inner(arc),
+            State::Last(guard) => Some(*guard),
+            State::LetGo => None,
+        }
+    }
+}
+
+#[async_trait]
+impl<T> AsyncDrop for AsyncDropArc<T>
+where
+    T: AsyncDrop + Debug + Send + Sync,
+{
+    type Error = T::Error;
+
+    async fn async_drop_impl(&mut self) -> Result<(), Self::Error> {
+        self.state = match mem::replace(&mut self.state, State::LetGo) {
+            // `into_inner` returns the value to exactly one of several owners that call it at the same time.
+            // Looking at the count first and then dropping the `Arc` would not.
+            State::Owner(arc) => match Arc::into_inner(arc) {
+                Some(guard) => State::Last(Box::new(guard)),
+                None => State::LetGo,
+            },
+            interrupted => interrupted,
+        };
+        match &mut self.state {
+            State::Last(guard) => guard.async_drop().await,
+            State::Owner(_) | State::LetGo => Ok(()),
+        }
+    }
+}
+
+impl<T: Debug> Deref for AsyncDropArc<T> {
+    type Target = T;
+
+    #[track_caller]
+    fn deref(&self) -> &T {
+        match &self.state {
+            State::Owner(arc) => arc,
+            State::Last(guard) => guard,
+            State::LetGo => panic!(
+                "{} was used after async_drop",
+                std::any::type_name::<Self>()
+            ),
+        }
+    }
+}
+
+impl<T: Debug> Debug for AsyncDropArc<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.state {
+            State::Owner(arc) => f.debug_tuple("AsyncDropArc").field(&***arc).finish(),
+            State::Last(guard) => f.debug_tuple("AsyncDropArc").field(guard).finish(),
+            State::LetGo => f.write_str("AsyncDropArc(<let go>)"),
+        }
+    }
+}
+
+/// A reference to a shared value that keeps nobody from cleaning it up.
+///
+/// Made by [`AsyncDropArc::downgrade`]. It owns nothing and needs no `async_drop`.
+pub struct AsyncDropWeak<T: Debug> {
+    weak: Weak<AsyncDropGuard<T>>,
+}
+
+impl<T> AsyncDropWeak<T>
+where
+    T: AsyncDrop + Debug + Send + Sync,
+{
+    /// Makes one more owner, unless the last one has let go.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut pool = AsyncDropArc::new(AsyncDropGuard::new(Pool));
+    /// let cached = AsyncDropArc::downgrade(&pool);
+    ///
+    /// if let Some(mut pool) = cached.upgrade() {
+    ///     pool.async_drop().await.unwrap();
+    /// }
+    /// pool.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    #[track_caller]
+    #[must_use = "the new owner is a guard, which panics if it is dropped"]
+    pub fn upgrade(&self) -> Option<AsyncDropGuard<AsyncDropArc<T>>> {
+        let created_at = Location::caller();
+        let arc = self.weak.upgrade()?;
+        Some(AsyncDropArc::owner_at(arc, created_at))
+    }
+}
+
+impl<T: Debug> Clone for AsyncDropWeak<T> {
+    fn clone(&self) -> Self {
+        Self {
+            weak: Weak::clone(&self.weak),
+        }
+    }
+}
+
+impl<T: Debug> Debug for AsyncDropWeak<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AsyncDropWeak")
+    }
+}

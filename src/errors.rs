@@ -1,0 +1,104 @@
+use std::error::Error;
+use std::fmt::{self, Debug, Display};
+use std::vec;
+
+/// Every error of several cleanups, each with the key of the value that it came from.
+///
+/// It is never empty: where nothing failed there is no error.
+///
+/// # Examples
+///
+/// ```
+/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_drop_all, async_trait};
+/// # use std::io;
+/// # #[derive(Debug)]
+/// # struct Upload { complete: bool }
+/// # #[async_trait]
+/// # impl AsyncDrop for Upload {
+/// #     type Error = io::Error;
+/// #     async fn async_drop_impl(&mut self) -> io::Result<()> {
+/// #         if self.complete { Ok(()) } else { Err(io::Error::other("half of it is missing")) }
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let uploads = [
+///     ("photo.jpg", AsyncDropGuard::new(Upload { complete: true })),
+///     ("film.mp4", AsyncDropGuard::new(Upload { complete: false })),
+/// ];
+/// let errors = async_drop_all(uploads).await.unwrap_err();
+///
+/// assert_eq!(errors.to_string(), r#"1 of 2 cleanups failed: "film.mp4": half of it is missing"#);
+/// assert_eq!((errors.len(), errors.total()), (1, 2));
+/// for (name, error) in errors {
+///     eprintln!("{name} must be sent again: {error}");
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct DropErrors<K, E> {
+    /// Never empty.
+    errors: Vec<(K, E)>,
+    total: usize,
+}
+
+impl<K, E> DropErrors<K, E> {
+    /// What `total` cleanups came to, of which these failed.
+    pub(crate) fn check(errors: Vec<(K, E)>, total: usize) -> Result<(), Self> {
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Self { errors, total })
+        }
+    }
+
+    /// The errors with their keys, in the order of the cleanups.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &E)> {
+        self.errors.iter().map(|(key, error)| (key, error))
+    }
+
+    /// How many cleanups failed. At least one.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "it would always be false, and asking would be a mistake"
+    )]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.errors.len()
+    }
+
+    /// How many cleanups there were, failed ones and others.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.total
+    }
+}
+
+impl<K, E> IntoIterator for DropErrors<K, E> {
+    type Item = (K, E);
+    type IntoIter = vec::IntoIter<(K, E)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.errors.into_iter()
+    }
+}
+
+impl<K: Debug, E: Display> Display for DropErrors<K, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} cleanups failed: ", self.len(), self.total)?;
+        for (index, (key, error)) in self.errors.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{key:?}: {error}")?;
+        }
+        Ok(())
+    }
+}
+
+/// [`source`](Error::source) is the first of the errors.
+impl<K: Debug, E: Error + 'static> Error for DropErrors<K, E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.errors
+            .first()
+            .map(|(_, error)| error as &(dyn Error + 'static))
+    }
+}

@@ -1,0 +1,92 @@
+use std::fmt::Debug;
+use std::panic::Location;
+
+use crate::incident::HeldError;
+use crate::scope::clean_up_after_error;
+use crate::{AsyncDrop, AsyncDropGuard};
+
+/// Turns two results into one, and cleans up the guard that is left alone when the other one failed.
+///
+/// Two connections are opened, both are needed, and one cannot be had: the other must still be closed.
+/// With two successes the caller owns both guards.
+///
+/// # Errors
+///
+/// The first error there was: that of `first` before that of `second`, and both before that of a cleanup.
+/// The ones that are not returned are [`Suppressed`](crate::incident::IncidentKind::Suppressed) incidents.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the guards it holds, armed or interrupted, and each is an incident.
+///
+/// # Examples
+///
+/// ```
+/// use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, flatten_async_drop};
+/// use std::io;
+/// use tokio::net::{TcpListener, TcpStream};
+/// use tokio::io::AsyncWriteExt;
+///
+/// #[derive(Debug)]
+/// struct Connection(TcpStream);
+///
+/// impl Connection {
+///     async fn open(address: impl tokio::net::ToSocketAddrs) -> io::Result<AsyncDropGuard<Self>> {
+///         Ok(AsyncDropGuard::new(Self(TcpStream::connect(address).await?)))
+///     }
+/// }
+///
+/// #[async_trait]
+/// impl AsyncDrop for Connection {
+///     type Error = io::Error;
+///
+///     async fn async_drop_impl(&mut self) -> io::Result<()> {
+///         self.0.shutdown().await
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let here = listener.local_addr()?;
+/// let nobody = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+///
+/// let (primary, replica) = tokio::join!(Connection::open(here), Connection::open(nobody));
+/// // The replica refused, so the connection to the primary is closed in order.
+/// let error = flatten_async_drop::<io::Error, _, _, _, _>(primary, replica).await.unwrap_err();
+/// assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+/// # Ok(())
+/// # }
+/// ```
+// Not an `async fn`: those cannot learn where they were called from, and that is all there is to say
+// about an error that came without a guard.
+#[track_caller]
+pub fn flatten_async_drop<E, T, E1, U, E2>(
+    first: Result<AsyncDropGuard<T>, E1>,
+    second: Result<AsyncDropGuard<U>, E2>,
+) -> impl Future<Output = Result<(AsyncDropGuard<T>, AsyncDropGuard<U>), E>>
+where
+    T: AsyncDrop + Debug,
+    U: AsyncDrop + Debug,
+    E2: Debug,
+    E: From<E1> + From<E2>,
+{
+    let called_from = Location::caller();
+    async move {
+        match (first, second) {
+            (Ok(first), Ok(second)) => Ok((first, second)),
+            (Err(error), Ok(second)) => {
+                clean_up_after_error(second).await;
+                Err(error.into())
+            }
+            (Ok(first), Err(error)) => {
+                clean_up_after_error(first).await;
+                Err(error.into())
+            }
+            (Err(first), Err(second)) => {
+                drop(HeldError::from_cleanup_of::<U>(second, called_from));
+                Err(first.into())
+            }
+        }
+    }
+}

@@ -1,0 +1,314 @@
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::error::Error;
+use std::fmt::{self, Debug, Display};
+use std::hash::Hash;
+
+use async_trait::async_trait;
+
+use crate::all::Cleanups;
+use crate::{AsyncDrop, AsyncDropGuard, DropErrors};
+
+/// A hash map of guarded values, which cleans all of them up at once.
+///
+/// `async_drop` runs the cleanups concurrently in the task of the caller.
+/// One that fails or panics stops no other, and every error comes back with its key.
+///
+/// What leaves the map is a guard again: [`insert`](Self::insert) returns the value that it pushed out,
+/// [`remove`](Self::remove) and [`drain`](Self::drain) the ones they took, and each must be ended by the caller.
+///
+/// # When not to use it
+///
+/// - For values that must be cleaned up in a certain order, keep a `Vec` of guards and end one after the other.
+/// - For a few values that are already at hand, [`async_drop_all`](crate::async_drop_all) needs no map.
+///
+/// # Errors
+///
+/// `async_drop` returns [`DropErrors`] with every error, if there was one.
+///
+/// # Panics
+///
+/// A panic in a cleanup goes on once all others are done.
+///
+/// # Cancel safety
+///
+/// When `async_drop` is interrupted and called again, it goes on with what is left.
+/// Errors that it had already gathered are still returned.
+/// From its beginning the map is empty to all other methods.
+///
+/// # Examples
+///
+/// ```
+/// use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+/// use std::io;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+///
+/// #[derive(Debug)]
+/// struct Connection(DuplexStream);
+///
+/// #[async_trait]
+/// impl AsyncDrop for Connection {
+///     type Error = io::Error;
+///
+///     async fn async_drop_impl(&mut self) -> io::Result<()> {
+///         self.0.write_all(b"goodbye").await
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (ours, mut theirs) = tokio::io::duplex(64);
+/// let mut connections = AsyncDropHashMap::new();
+/// assert!(connections.insert("ada", AsyncDropGuard::new(Connection(ours))).is_none());
+///
+/// if let Some(connection) = connections.get_mut("ada") {
+///     connection.0.write_all(b"hello, ").await?;
+/// }
+/// connections.async_drop().await?;
+///
+/// let mut heard = String::new();
+/// theirs.read_to_string(&mut heard).await?;
+/// assert_eq!(heard, "hello, goodbye");
+/// # Ok(())
+/// # }
+/// ```
+pub struct AsyncDropHashMap<K, V: AsyncDrop + Debug> {
+    values: HashMap<K, AsyncDropGuard<V>>,
+    /// Empty until the first cleanup, and then only filled while one is interrupted.
+    cleanups: Cleanups<K, V>,
+}
+
+impl<K, V> AsyncDropHashMap<K, V>
+where
+    K: Debug + Send,
+    V: AsyncDrop<Error: Send> + Debug + Send,
+{
+    /// Makes an empty map.
+    #[track_caller]
+    pub fn new() -> AsyncDropGuard<Self> {
+        AsyncDropGuard::new(Self {
+            values: HashMap::new(),
+            cleanups: Cleanups::default(),
+        })
+    }
+}
+
+impl<K, V> AsyncDropHashMap<K, V>
+where
+    K: Eq + Hash,
+    V: AsyncDrop + Debug,
+{
+    /// Puts a value into the map, which owns it from now on, and returns the one that had the key before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Session { id: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut sessions = AsyncDropHashMap::new();
+    /// assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
+    ///
+    /// if let Some(mut old) = sessions.insert("ada", AsyncDropGuard::new(Session { id: 2 })) {
+    ///     assert_eq!(old.id, 1);
+    ///     old.async_drop().await?;
+    /// }
+    /// sessions.async_drop().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use = "the value that had this key before is a guard, which panics if it is dropped"]
+    pub fn insert(&mut self, key: K, value: AsyncDropGuard<V>) -> Option<AsyncDropGuard<V>> {
+        self.values.insert(key, value)
+    }
+
+    /// Puts a value into the map unless the key is taken, and returns it to be worked with.
+    ///
+    /// # Errors
+    ///
+    /// When the key is taken. The error gives the key and the guarded value back, and the map is as it was.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Session { id: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut sessions = AsyncDropHashMap::new();
+    /// assert!(sessions.try_insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_ok());
+    ///
+    /// if let Err(mut taken) = sessions.try_insert("ada", AsyncDropGuard::new(Session { id: 2 })) {
+    ///     assert_eq!(taken.key, "ada");
+    ///     taken.value.async_drop().await?;
+    /// }
+    /// sessions.async_drop().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_insert(
+        &mut self,
+        key: K,
+        value: AsyncDropGuard<V>,
+    ) -> Result<&mut V, TryInsertError<K, V>> {
+        // Two look-ups: an occupied entry does not give back the key that it was looked up with.
+        if self.values.contains_key(&key) {
+            return Err(TryInsertError { key, value });
+        }
+        Ok(self.values.entry(key).or_insert(value))
+    }
+
+    /// Looks at the value with this key.
+    #[must_use]
+    pub fn get<Q>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        self.values.get(key).map(|guard| &**guard)
+    }
+
+    /// Works with the value with this key.
+    #[must_use]
+    pub fn get_mut<Q>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        self.values.get_mut(key).map(|guard| &mut **guard)
+    }
+
+    /// Takes the value with this key out of the map. The caller owns it, and must end it.
+    #[must_use = "the value is a guard, which panics if it is dropped"]
+    pub fn remove<Q>(&mut self, key: &Q) -> Option<AsyncDropGuard<V>>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        self.values.remove(key)
+    }
+
+    /// Whether the map has a value with this key.
+    #[must_use]
+    pub fn contains_key<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        self.values.contains_key(key)
+    }
+}
+
+impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
+    /// How many values the map has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether the map has no value.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// All keys and values, in no certain order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &V)> {
+        self.values.iter().map(|(key, guard)| (key, &**guard))
+    }
+
+    /// All keys and values to be worked with, in no certain order.
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&K, &mut V)> {
+        self.values
+            .iter_mut()
+            .map(|(key, guard)| (key, &mut **guard))
+    }
+
+    /// All keys, in no certain order.
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = &K> {
+        self.values.keys()
+    }
+
+    /// All values, in no certain order.
+    pub fn values(&self) -> impl ExactSizeIterator<Item = &V> {
+        self.values.values().map(|guard| &**guard)
+    }
+
+    /// Takes all values out of the map. The caller owns them, and must end each.
+    ///
+    /// # Panics
+    ///
+    /// Dropping the iterator before its end drops the guards that are left in it, and so panics.
+    pub fn drain(&mut self) -> impl ExactSizeIterator<Item = (K, AsyncDropGuard<V>)> {
+        self.values.drain()
+    }
+}
+
+#[async_trait]
+impl<K, V> AsyncDrop for AsyncDropHashMap<K, V>
+where
+    K: Debug + Send,
+    V: AsyncDrop<Error: Send> + Debug + Send,
+{
+    type Error = DropErrors<K, V::Error>;
+
+    async fn async_drop_impl(&mut self) -> Result<(), Self::Error> {
+        self.cleanups.extend(self.values.drain());
+        self.cleanups.run().await
+    }
+}
+
+impl<K: Debug, V: AsyncDrop + Debug> Debug for AsyncDropHashMap<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(&self.values)
+            .entries(self.cleanups.unfinished())
+            .finish()
+    }
+}
+
+/// [`AsyncDropHashMap::try_insert`] found the key taken. Both arguments come back.
+///
+/// The value is still guarded, and must be ended by whoever handles the error.
+pub struct TryInsertError<K, V: Debug> {
+    /// The key that is taken.
+    pub key: K,
+    /// The value that found no place.
+    pub value: AsyncDropGuard<V>,
+}
+
+impl<K: Debug, V: Debug> Debug for TryInsertError<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TryInsertError")
+            .field("key", &self.key)
+            .field("value", &self.value)
+            .finish()
+    }
+}
+
+impl<K: Debug, V: Debug> Display for TryInsertError<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the key {:?} is taken; the value comes back with this error and must be cleaned up",
+            self.key
+        )
+    }
+}
+
+impl<K: Debug, V: Debug> Error for TryInsertError<K, V> {}

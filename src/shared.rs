@@ -1,0 +1,410 @@
+use std::any::Any;
+use std::fmt::{self, Debug};
+use std::future::IntoFuture;
+use std::mem;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use async_trait::async_trait;
+use futures_util::future::{FutureExt, Shared};
+
+use crate::{AsyncDrop, AsyncDropArc, AsyncDropGuard};
+
+/// Shares the creation of a guarded value: several tasks wait for it, it runs once, and each gets an owner.
+///
+/// The future runs in whichever task polls first.
+/// When that task is cancelled, another one that waits goes on with it.
+///
+/// Each owner of the `AsyncDropShared` is a guard, and so is each [`AsyncDropArc`] that [`get`](Self::get) returns.
+/// The value is cleaned up by whoever of all these lets go last.
+/// If the future never ran, the last owner runs it to its end first:
+/// what it has captured may be guards, and only the future knows what to do with them.
+///
+/// It is built on [`futures_util::future::Shared`].
+///
+/// # When not to use it
+///
+/// - Where one task creates the value before the others start, give each an [`AsyncDropArc`].
+///
+/// # Panics
+///
+/// When the future panics, the panic goes on in the task that polled it.
+/// Every other [`get`](Self::get) then panics too; the cleanup has nothing left to do.
+///
+/// # Cancel safety
+///
+/// When the last owner's cleanup is interrupted, its next `async_drop` goes on where it was,
+/// in the middle of the creation or of the cleanup of the value.
+///
+/// # Examples
+///
+/// ```
+/// use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropShared, async_trait};
+/// use std::io;
+/// use tokio::{io::AsyncWriteExt, net::{TcpListener, TcpStream}};
+///
+/// #[derive(Debug)]
+/// struct Connection(TcpStream);
+///
+/// #[async_trait]
+/// impl AsyncDrop for Connection {
+///     type Error = io::Error;
+///
+///     async fn async_drop_impl(&mut self) -> io::Result<()> {
+///         self.0.shutdown().await
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// # let address = listener.local_addr()?;
+/// let mut first = AsyncDropShared::new(async move {
+///     let stream = TcpStream::connect(address).await.expect("the server listens");
+///     AsyncDropGuard::new(Connection(stream))
+/// });
+/// let mut second = AsyncDropShared::clone(&first);
+///
+/// // Both wait for the same connection.
+/// let (mut one, mut other) = tokio::join!(first.get(), second.get());
+/// assert_eq!(one.0.local_addr()?, other.0.local_addr()?);
+///
+/// one.async_drop().await?;
+/// other.async_drop().await?;
+/// first.async_drop().await?;
+/// second.async_drop().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct AsyncDropShared<O, Fut>
+where
+    O: AsyncDrop + Debug + Send + Sync,
+    Fut: Future<Output = AsyncDropGuard<O>>,
+{
+    state: State<O, Fut>,
+}
+
+enum State<O, Fut>
+where
+    O: AsyncDrop + Debug + Send + Sync,
+    Fut: Future<Output = AsyncDropGuard<O>>,
+{
+    Owner(Arc<Inner<O, Fut>>),
+    /// This was the last owner, and it runs the creation to its end.
+    Creating(Inner<O, Fut>),
+    /// This was the last owner, and it lets go of the value.
+    CleaningUp(AsyncDropGuard<AsyncDropArc<O>>),
+    /// This owner has let go, and has nothing to clean up.
+    LetGo,
+}
+
+struct Inner<O, Fut>
+where
+    O: AsyncDrop + Debug + Send + Sync,
+    Fut: Future<Output = AsyncDropGuard<O>>,
+{
+    creation: Shared<Creation<O, Fut>>,
+    /// Where the creation leaves what came of it.
+    /// Kept beside the [`Shared`] and not in it, because no one can take an output out of that.
+    outcome: Arc<OnceLock<Outcome<O>>>,
+}
+
+enum Outcome<O: Debug> {
+    Created(AsyncDropGuard<AsyncDropArc<O>>),
+    /// The panic goes to the first who asks for the value. `None` from then on.
+    Panicked(Mutex<Option<Box<dyn Any + Send>>>),
+}
+
+impl<O, Fut> AsyncDropShared<O, Fut>
+where
+    O: AsyncDrop + Debug + Send + Sync,
+    Fut: Future<Output = AsyncDropGuard<O>> + Send,
+{
+    /// Makes the first owner of a value that `future` will create. It is not polled yet.
+    #[track_caller]
+    pub fn new(future: Fut) -> AsyncDropGuard<Self> {
+        let created_at = Location::caller();
+        let outcome = Arc::new(OnceLock::new());
+        let creation = Creation {
+            future: Box::pin(future),
+            outcome: Arc::clone(&outcome),
+            created_at,
+        };
+        let inner = Inner {
+            creation: creation.shared(),
+            outcome,
+        };
+        Self::owner_at(Arc::new(inner), created_at)
+    }
+
+    /// Makes one more owner, which must be ended with `async_drop` like the first.
+    ///
+    /// Call it as `AsyncDropShared::clone(&shared)`; `shared.clone()` does not compile.
+    ///
+    /// # Panics
+    ///
+    /// When the cleanup has begun: `owner` is then the last one, and was interrupted.
+    ///
+    /// # Examples
+    ///
+    /// The example of the [type](Self) has two owners.
+    #[track_caller]
+    pub fn clone(owner: &AsyncDropGuard<Self>) -> AsyncDropGuard<Self> {
+        Self::owner_at(Arc::clone(owner.inner()), Location::caller())
+    }
+
+    fn owner_at(
+        inner: Arc<Inner<O, Fut>>,
+        created_at: &'static Location<'static>,
+    ) -> AsyncDropGuard<Self> {
+        let state = State::Owner(inner);
+        AsyncDropGuard::new_at(Self { state }, created_at)
+    }
+}
+
+impl<O, Fut> AsyncDropShared<O, Fut>
+where
+    O: AsyncDrop + Debug + Send + Sync,
+    Fut: Future<Output = AsyncDropGuard<O>>,
+{
+    /// Waits for the value, and makes one more owner of it, which must be ended with `async_drop`.
+    ///
+    /// `(&*shared).await` does the same.
+    ///
+    /// # Panics
+    ///
+    /// When the future that creates the value panicked, or when the cleanup has begun.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: whoever else waits goes on with the creation.
+    ///
+    /// # Examples
+    ///
+    /// The example of the [type](Self) gets the value twice.
+    #[track_caller]
+    pub fn get(&self) -> AsyncDropSharedGet<'_, O, Fut> {
+        let inner = self.inner();
+        AsyncDropSharedGet {
+            creation: inner.creation.clone(),
+            outcome: &inner.outcome,
+            called_from: Location::caller(),
+        }
+    }
+
+    /// Looks at the value, if it was already created.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropShared, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool { size: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut shared = AsyncDropShared::new(async { AsyncDropGuard::new(Pool { size: 4 }) });
+    /// assert!(shared.peek().is_none());
+    ///
+    /// let mut pool = (&*shared).await;
+    /// assert_eq!(shared.peek().map(|pool| pool.size), Some(4));
+    ///
+    /// pool.async_drop().await.unwrap();
+    /// shared.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn peek(&self) -> Option<&O> {
+        let outcome = match &self.state {
+            State::Owner(inner) => inner.outcome.get(),
+            State::Creating(inner) => inner.outcome.get(),
+            State::CleaningUp(value) => return Some(value),
+            State::LetGo => None,
+        };
+        match outcome {
+            Some(Outcome::Created(value)) => Some(value),
+            Some(Outcome::Panicked(_)) | None => None,
+        }
+    }
+
+    #[track_caller]
+    fn inner(&self) -> &Arc<Inner<O, Fut>> {
+        match &self.state {
+            State::Owner(inner) => inner,
+            _ => panic!(
+                "{} gets no new owner: its cleanup has begun",
+                std::any::type_name::<Self>()
+            ),
+        }
+    }
+}
+
+#[async_trait]
+impl<O, Fut> AsyncDrop for AsyncDropShared<O, Fut>
+where
+    O: AsyncDrop + Debug + Send + Sync,
+    Fut: Future<Output = AsyncDropGuard<O>> + Send,
+{
+    type Error = O::Error;
+
+    async fn async_drop_impl(&mut self) -> Result<(), Self::Error> {
+        self.state = match mem::replace(&mut self.state, State::LetGo) {
+            // As in `AsyncDropArc`: exactly one of several owners gets the content.
+            State::Owner(inner) => match Arc::into_inner(inner) {
+                Some(inner) => State::Creating(inner),
+                None => State::LetGo,
+            },
+            interrupted => interrupted,
+        };
+        if let State::Creating(inner) = &mut self.state {
+            if inner.creation.peek().is_none() {
+                (&mut inner.creation).await;
+            }
+            self.state = match mem::replace(&mut self.state, State::LetGo) {
+                State::Creating(inner) => match inner.into_outcome() {
+                    Outcome::Created(value) => State::CleaningUp(value),
+                    Outcome::Panicked(panic) => {
+                        if let Some(panic) = take_panic(&panic) {
+                            resume_unwind(panic);
+                        }
+                        State::LetGo
+                    }
+                },
+                other => other,
+            };
+        }
+        match &mut self.state {
+            State::CleaningUp(value) => value.async_drop().await,
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<O, Fut> Inner<O, Fut>
+where
+    O: AsyncDrop + Debug + Send + Sync,
+    Fut: Future<Output = AsyncDropGuard<O>>,
+{
+    /// What came of a creation that has ended.
+    fn into_outcome(self) -> Outcome<O> {
+        // The creation had the only other handle, and a `Shared` drops its future when that is done.
+        Arc::into_inner(self.outcome)
+            .and_then(OnceLock::into_inner)
+            .expect("the creation has ended, and nobody else waits for it")
+    }
+}
+
+/// The future that creates the value and puts it, or its panic, where all owners find it.
+struct Creation<O: Debug, Fut> {
+    future: Pin<Box<Fut>>,
+    outcome: Arc<OnceLock<Outcome<O>>>,
+    created_at: &'static Location<'static>,
+}
+
+impl<O, Fut> Future for Creation<O, Fut>
+where
+    O: AsyncDrop + Debug + Send + Sync,
+    Fut: Future<Output = AsyncDropGuard<O>>,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // Caught here, because a `Shared` would forget the panic and only say that there was one.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(cx)));
+        let outcome = match polled {
+            Ok(polled) => Outcome::Created(AsyncDropArc::new_at(ready!(polled), self.created_at)),
+            Err(panic) => Outcome::Panicked(Mutex::new(Some(panic))),
+        };
+        assert!(
+            self.outcome.set(outcome).is_ok(),
+            "a future that is done is not polled again"
+        );
+        Poll::Ready(())
+    }
+}
+
+/// Waits for a shared value. Made by [`AsyncDropShared::get`].
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct AsyncDropSharedGet<'a, O, Fut>
+where
+    O: AsyncDrop + Debug + Send + Sync,
+    Fut: Future<Output = AsyncDropGuard<O>>,
+{
+    creation: Shared<Creation<O, Fut>>,
+    outcome: &'a OnceLock<Outcome<O>>,
+    called_from: &'static Location<'static>,
+}
+
+impl<O, Fut> Future for AsyncDropSharedGet<'_, O, Fut>
+where
+    O: AsyncDrop + Debug + Send + Sync,
+    Fut: Future<Output = AsyncDropGuard<O>>,
+{
+    type Output = AsyncDropGuard<AsyncDropArc<O>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(Pin::new(&mut self.creation).poll(cx));
+        match self.outcome.get() {
+            Some(Outcome::Created(value)) => {
+                Poll::Ready(AsyncDropArc::clone_at(value, self.called_from))
+            }
+            Some(Outcome::Panicked(panic)) => match take_panic(panic) {
+                Some(panic) => resume_unwind(panic),
+                None => panic!(
+                    "the future that creates a shared {} has panicked",
+                    std::any::type_name::<O>()
+                ),
+            },
+            None => unreachable!("the creation leaves an outcome before it ends"),
+        }
+    }
+}
+
+impl<'a, O, Fut> IntoFuture for &'a AsyncDropShared<O, Fut>
+where
+    O: AsyncDrop + Debug + Send + Sync,
+    Fut: Future<Output = AsyncDropGuard<O>>,
+{
+    type Output = AsyncDropGuard<AsyncDropArc<O>>;
+    type IntoFuture = AsyncDropSharedGet<'a, O, Fut>;
+
+    #[track_caller]
+    fn into_future(self) -> Self::IntoFuture {
+        self.get()
+    }
+}
+
+fn take_panic(panic: &Mutex<Option<Box<dyn Any + Send>>>) -> Option<Box<dyn Any + Send>> {
+    panic.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+impl<O, Fut> Debug for AsyncDropShared<O, Fut>
+where
+    O: AsyncDrop + Debug + Send + Sync,
+    Fut: Future<Output = AsyncDropGuard<O>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut tuple = f.debug_tuple("AsyncDropShared");
+        match self.peek() {
+            Some(value) => tuple.field(value).finish(),
+            None => tuple.field(&format_args!("<not created>")).finish(),
+        }
+    }
+}
+
+impl<O, Fut> Debug for AsyncDropSharedGet<'_, O, Fut>
+where
+    O: AsyncDrop + Debug + Send + Sync,
+    Fut: Future<Output = AsyncDropGuard<O>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncDropSharedGet").finish_non_exhaustive()
+    }
+}

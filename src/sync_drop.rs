@@ -1,0 +1,224 @@
+use std::any::type_name;
+use std::fmt::{self, Debug};
+use std::ops::{Deref, DerefMut};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use crate::incident::{HeldError, contain_panic};
+use crate::{AsyncDrop, AsyncDropGuard};
+
+/// For tests: cleans a value up in its [`Drop`], by blocking the thread until the cleanup is done.
+///
+/// It spares a test the `async_drop` on each of its ways out, a failed assertion included.
+/// It derefs to the value.
+///
+/// # When not to use it
+///
+/// Outside of tests. Blocking a thread of an async runtime holds up whatever else it should run,
+/// and where the cleanup waits for just that it never ends.
+///
+/// # Panics
+///
+/// Its `Drop` panics
+///
+/// - when the cleanup fails,
+/// - when the cleanup has not ended within the time limit, 10 seconds unless
+///   [`with_time_limit`](Self::with_time_limit) says otherwise.
+///   The usual reason is a deadlock: the test runs on a current-thread runtime,
+///   and the cleanup waits for a timer, a socket or a task that only the blocked thread could drive.
+///   `#[tokio::test(flavor = "multi_thread")]` is the way out.
+///
+/// While the thread is already unwinding it does not panic: the failure is an [incident](crate::incident).
+///
+/// A cleanup that itself blocks the thread, instead of returning to be polled again, cannot be stopped by the limit.
+///
+/// # Examples
+///
+/// ```
+/// use asyncdrop::{AsyncDrop, AsyncDropGuard, SyncDrop, async_trait};
+/// use std::{io, path::PathBuf};
+///
+/// #[derive(Debug)]
+/// struct TestFolder(PathBuf);
+///
+/// #[async_trait]
+/// impl AsyncDrop for TestFolder {
+///     type Error = io::Error;
+///
+///     async fn async_drop_impl(&mut self) -> io::Result<()> {
+///         tokio::fs::remove_dir_all(&self.0).await
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+/// # async fn main() -> io::Result<()> {
+/// # let outer = tempfile::tempdir()?;
+/// let path = outer.path().join("test");
+/// tokio::fs::create_dir(&path).await?;
+/// {
+///     let folder = SyncDrop::new(AsyncDropGuard::new(TestFolder(path.clone())));
+///     assert!(folder.0.exists());
+/// }
+/// assert!(!path.exists());
+/// # Ok(())
+/// # }
+/// ```
+pub struct SyncDrop<T: AsyncDrop + Debug> {
+    /// `None` once it was taken out.
+    guard: Option<AsyncDropGuard<T>>,
+    time_limit: Duration,
+}
+
+impl<T: AsyncDrop + Debug> SyncDrop<T> {
+    /// Takes over the guard, and cleans its value up when it is dropped, within 10 seconds.
+    pub fn new(guard: AsyncDropGuard<T>) -> Self {
+        Self::with_time_limit(guard, Duration::from_secs(10))
+    }
+
+    /// Takes over the guard, and cleans its value up when it is dropped, within `time_limit`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, SyncDrop, async_trait};
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # #[derive(Debug)]
+    /// # struct Database;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Database {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// let guard = AsyncDropGuard::new(Database);
+    /// let _database = SyncDrop::with_time_limit(guard, Duration::from_secs(60));
+    /// ```
+    pub fn with_time_limit(guard: AsyncDropGuard<T>, time_limit: Duration) -> Self {
+        Self {
+            guard: Some(guard),
+            time_limit,
+        }
+    }
+
+    /// Gives the guard back. The caller owns it, and must end it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, SyncDrop, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Database;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Database {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let database = SyncDrop::new(AsyncDropGuard::new(Database));
+    /// let mut database = database.into_inner_dont_drop();
+    /// database.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    pub fn into_inner_dont_drop(mut self) -> AsyncDropGuard<T> {
+        self.guard.take().expect(ONLY_TAKEN_AT_THE_END)
+    }
+}
+
+const ONLY_TAKEN_AT_THE_END: &str = "the guard is taken only by `into_inner_dont_drop` and `drop`";
+
+impl<T: AsyncDrop + Debug> Drop for SyncDrop<T> {
+    fn drop(&mut self) {
+        let Some(mut guard) = self.guard.take() else {
+            return;
+        };
+        let created_at = guard.created_at();
+        if thread::panicking() {
+            // A second panic would abort the process. A cleanup that is not done is reported by its guard.
+            let outcome = contain_panic(|| block_on_within(self.time_limit, guard.async_drop()));
+            if let Some(Some(Err(error))) = outcome {
+                drop(HeldError::from_cleanup_of::<T>(error, created_at));
+            }
+            return;
+        }
+        match block_on_within(self.time_limit, guard.async_drop()) {
+            Some(Ok(())) => {}
+            Some(Err(error)) => panic!(
+                "async_drop on {} failed in SyncDrop: {error:?}, created at {created_at}",
+                type_name::<T>(),
+            ),
+            None => panic!(
+                "async_drop on {} did not finish within {:?} in SyncDrop, which blocks this thread: \
+                 if the cleanup waits for something that only this thread can drive, it is a deadlock. \
+                 Call async_drop().await instead, or use a multi-threaded runtime. Created at {created_at}",
+                type_name::<T>(),
+                self.time_limit,
+            ),
+        }
+    }
+}
+
+impl<T: AsyncDrop + Debug> Deref for SyncDrop<T> {
+    type Target = T;
+
+    #[track_caller]
+    fn deref(&self) -> &T {
+        self.guard.as_ref().expect(ONLY_TAKEN_AT_THE_END)
+    }
+}
+
+impl<T: AsyncDrop + Debug> DerefMut for SyncDrop<T> {
+    #[track_caller]
+    fn deref_mut(&mut self) -> &mut T {
+        self.guard.as_mut().expect(ONLY_TAKEN_AT_THE_END)
+    }
+}
+
+impl<T: AsyncDrop + Debug> Debug for SyncDrop<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SyncDrop").field(&self.guard).finish()
+    }
+}
+
+/// Runs a future on this thread, and gives up after `time_limit`.
+///
+/// The `block_on` of an executor has no limit, and waiting for ever is what must not happen here.
+fn block_on_within<F: Future>(time_limit: Duration, future: F) -> Option<F::Output> {
+    let start = Instant::now();
+    let mut future = pin!(future);
+    let alarm = Arc::new(Alarm {
+        rung: AtomicBool::new(false),
+        thread: thread::current(),
+    });
+    let waker = Waker::from(Arc::clone(&alarm));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return Some(output);
+        }
+        loop {
+            let left = time_limit.checked_sub(start.elapsed())?;
+            // `park_timeout` also returns for no reason, and for an `unpark` that was meant for somebody else.
+            if alarm.rung.swap(false, Ordering::Acquire) {
+                break;
+            }
+            thread::park_timeout(left);
+        }
+    }
+}
+
+struct Alarm {
+    rung: AtomicBool,
+    thread: Thread,
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.rung.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}

@@ -1,0 +1,207 @@
+use std::fmt::{self, Debug};
+
+use async_trait::async_trait;
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, TryLockError};
+
+use crate::{AsyncDrop, AsyncDropGuard};
+
+/// An async mutex around a guarded value: whoever holds the lock reaches the value directly.
+///
+/// It is ended with `async_drop`, which cleans up the value.
+/// That needs the mutex for itself alone, so nobody can hold the lock meanwhile: the borrow checker sees to it.
+/// A panic while the lock is held does not poison it.
+///
+/// Put it into an [`AsyncDropArc`](crate::AsyncDropArc) to change one value from several tasks.
+///
+/// # When not to use it
+///
+/// - With one owner and one task, call methods on the guard itself.
+/// - Where the lock is never held across an `.await`, a [`std::sync::Mutex`] inside your own type is cheaper.
+///
+/// # Cancel safety
+///
+/// An interrupted `async_drop` leaves the value in its place: lock it, or call `async_drop` again.
+///
+/// # Examples
+///
+/// ```
+/// use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropTokioMutex, async_trait};
+/// use std::io;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+///
+/// #[derive(Debug)]
+/// struct Connection(DuplexStream);
+///
+/// #[async_trait]
+/// impl AsyncDrop for Connection {
+///     type Error = io::Error;
+///
+///     async fn async_drop_impl(&mut self) -> io::Result<()> {
+///         self.0.write_all(b"goodbye").await
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// let (ours, mut theirs) = tokio::io::duplex(64);
+/// let connection = AsyncDropGuard::new(Connection(ours));
+/// let mut first = AsyncDropArc::new(AsyncDropTokioMutex::new(connection));
+/// let mut second = AsyncDropArc::clone(&first);
+///
+/// first.lock().await.0.write_all(b"hello, ").await?;
+/// first.async_drop().await?;
+/// second.lock().await.0.write_all(b"hello again, ").await?;
+/// second.async_drop().await?;
+///
+/// let mut heard = String::new();
+/// theirs.read_to_string(&mut heard).await?;
+/// assert_eq!(heard, "hello, hello again, goodbye");
+/// # Ok(())
+/// # }
+/// ```
+pub struct AsyncDropTokioMutex<T: Debug> {
+    mutex: Mutex<AsyncDropGuard<T>>,
+}
+
+impl<T> AsyncDropTokioMutex<T>
+where
+    T: AsyncDrop + Debug + Send,
+{
+    /// Puts the value of `guard` behind a lock.
+    #[track_caller]
+    pub fn new(guard: AsyncDropGuard<T>) -> AsyncDropGuard<Self> {
+        AsyncDropGuard::new(Self {
+            mutex: Mutex::new(guard),
+        })
+    }
+
+    /// Takes the value, still guarded, out of its lock.
+    ///
+    /// # Panics
+    ///
+    /// When the value was already cleaned up.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropTokioMutex, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Journal { lines: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Journal {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let journal = AsyncDropTokioMutex::new(AsyncDropGuard::new(Journal { lines: 0 }));
+    /// journal.lock().await.lines += 1;
+    ///
+    /// let mut journal = AsyncDropTokioMutex::into_inner(journal);
+    /// assert_eq!(journal.lines, 1);
+    /// journal.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn into_inner(guard: AsyncDropGuard<Self>) -> AsyncDropGuard<T> {
+        guard.unsafe_into_inner_dont_drop().mutex.into_inner()
+    }
+
+    /// Waits for the lock, and takes it. Those who wait get it in the order in which they came.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up the place in the queue, and nothing else.
+    ///
+    /// # Examples
+    ///
+    /// The example of the [type](Self) locks from two owners.
+    pub async fn lock(&self) -> MappedMutexGuard<'_, T> {
+        reach_value(self.mutex.lock().await)
+    }
+
+    /// Takes the lock if nobody has it.
+    ///
+    /// # Errors
+    ///
+    /// When somebody holds the lock now.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropTokioMutex, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Journal;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Journal {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut journal = AsyncDropTokioMutex::new(AsyncDropGuard::new(Journal));
+    /// let held = journal.lock().await;
+    /// assert!(journal.try_lock().is_err());
+    /// drop(held);
+    /// assert!(journal.try_lock().is_ok());
+    /// journal.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    pub fn try_lock(&self) -> Result<MappedMutexGuard<'_, T>, TryLockError> {
+        self.mutex.try_lock().map(reach_value)
+    }
+
+    /// Reaches the value without locking: `&mut self` proves that nobody else can.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropTokioMutex, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Journal { lines: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Journal {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut journal = AsyncDropTokioMutex::new(AsyncDropGuard::new(Journal { lines: 0 }));
+    /// journal.get_mut().lines = 7;
+    /// assert_eq!(journal.lock().await.lines, 7);
+    /// journal.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    pub fn get_mut(&mut self) -> &mut T {
+        self.mutex.get_mut()
+    }
+}
+
+fn reach_value<T: Debug>(lock: MutexGuard<'_, AsyncDropGuard<T>>) -> MappedMutexGuard<'_, T> {
+    MutexGuard::map(lock, |guard| &mut **guard)
+}
+
+#[async_trait]
+impl<T> AsyncDrop for AsyncDropTokioMutex<T>
+where
+    T: AsyncDrop + Debug + Send,
+{
+    type Error = T::Error;
+
+    async fn async_drop_impl(&mut self) -> Result<(), Self::Error> {
+        self.mutex.get_mut().async_drop().await
+    }
+}
+
+impl<T: Debug> Debug for AsyncDropTokioMutex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut tuple = f.debug_tuple("AsyncDropTokioMutex");
+        match self.mutex.try_lock() {
+            Ok(guard) => tuple.field(&*guard).finish(),
+            Err(_) => tuple.field(&format_args!("<locked>")).finish(),
+        }
+    }
+}
