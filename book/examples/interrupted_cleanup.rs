@@ -1,0 +1,42 @@
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use std::io;
+use std::time::Duration;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{sleep, timeout};
+
+#[derive(Debug)]
+struct Upload {
+    file: &'static str,
+    task: JoinHandle<()>,
+}
+
+impl Upload {
+    fn start(file: &'static str) -> AsyncDropGuard<Self> {
+        let task = tokio::spawn(sleep(Duration::from_millis(300)));
+        AsyncDropGuard::new(Self { file, task })
+    }
+}
+
+#[async_trait]
+impl AsyncDrop for Upload {
+    type Error = JoinError;
+
+    async fn async_drop_impl(&mut self) -> Result<(), JoinError> {
+        println!("waiting for {}", self.file);
+        (&mut self.task).await
+    }
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let mut film = Upload::start("film.mp4");
+
+    let limit = Duration::from_millis(20);
+    if timeout(limit, film.async_drop()).await.is_err() {
+        println!("not done after 20 ms, done: {}", film.is_dropped());
+    }
+
+    film.async_drop().await?;
+    println!("done: {}", film.is_dropped());
+    Ok(())
+}

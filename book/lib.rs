@@ -1,0 +1,1 @@
+//! The programs and the gates of The AsyncDrop Book.
