@@ -1,0 +1,481 @@
+//! Runs the program `examples/line_server.rs` and talks to it over real sockets.
+
+// A process elsewhere than on Unix cannot be sent the Ctrl-C that these tests are about.
+#![cfg(unix)]
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{self, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// Only a test that would hang for ever ever waits this long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const SHUTDOWN: &str = "goodbye: the server is shutting down\n";
+
+#[tokio::test]
+async fn every_line_comes_back() {
+    let server = Server::start().await;
+    let mut client = server.connect().await;
+    for line in ["hello\n", "\n", "with a carriage return\r\n", "grüße\n"] {
+        client.send(line).await;
+        client.expect_line(line).await;
+    }
+    let longest = "x".repeat(1024) + "\n";
+    client.send(&longest).await;
+    client.expect_line(&longest).await;
+}
+
+#[tokio::test]
+async fn a_line_may_arrive_in_pieces() {
+    let server = Server::start().await;
+    let mut client = server.connect().await;
+    let mut other = server.connect().await;
+    client.send("one l").await;
+    // The answer to somebody else shows that the server went on meanwhile.
+    other.expect_echo("somebody else\n").await;
+    client.send("ine\nand another\n").await;
+    client.expect_line("one line\n").await;
+    client.expect_line("and another\n").await;
+}
+
+#[tokio::test]
+async fn a_client_that_quits_is_told_goodbye() {
+    let server = Server::start().await;
+    for quit in ["quit\n", "quit\r\n", "quit\nthis is never answered\n"] {
+        let mut client = server.connect().await;
+        client.expect_echo("hello\n").await;
+        client.send(quit).await;
+        client.expect_end("goodbye: you said quit\n").await;
+    }
+    server.expect_clean_end(3).await;
+}
+
+#[tokio::test]
+async fn a_line_that_is_too_long_ends_the_session() {
+    let server = Server::start().await;
+    let mut client = server.connect().await;
+    // Far more than the server will read before it says goodbye: the goodbye must survive that.
+    client.send(&"x".repeat(100_000)).await;
+    client
+        .expect_end("goodbye: a line may have 1024 bytes at most\n")
+        .await;
+
+    let mut client = server.connect().await;
+    client.send(&("x".repeat(1025) + "\n")).await;
+    client
+        .expect_end("goodbye: a line may have 1024 bytes at most\n")
+        .await;
+    server.expect_clean_end(2).await;
+}
+
+#[tokio::test]
+async fn a_line_that_is_not_utf8_ends_the_session() {
+    let server = Server::start().await;
+    let mut client = server.connect().await;
+    client.expect_echo("hello\n").await;
+    client.send(b"caf\xe9\n").await;
+    client.expect_end("goodbye: a line must be UTF-8\n").await;
+    server.expect_clean_end(1).await;
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_between_lines_is_told_goodbye() {
+    let server = Server::start().await;
+    let mut client = server.connect().await;
+    client.expect_echo("hello\n").await;
+    client.close_own_half().await;
+    client.expect_end("goodbye: you hung up\n").await;
+    server.expect_clean_end(1).await;
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_off_in_the_middle_of_a_line_is_counted_and_named() {
+    let server = Server::start().await;
+    let mut half_open = server.connect().await;
+    let mut gone = server.connect().await;
+    let mut stays = server.connect().await;
+    let addresses = [half_open.address(), gone.address()];
+
+    half_open.send("hello\nno newl").await;
+    half_open.close_own_half().await;
+    half_open
+        .expect_end("hello\ngoodbye: the connection broke off\n")
+        .await;
+    gone.expect_echo("hello\n").await;
+    gone.send("no newl").await;
+    drop(gone);
+
+    stays.expect_echo("the server is still there\n").await;
+    server.interrupt();
+    stays.expect_end(SHUTDOWN).await;
+    let end = server.end().await;
+    assert_eq!(end.stdout, "sessions closed cleanly: 1, not cleanly: 2");
+    for address in addresses {
+        let line = format!(
+            "line_server: a session was not closed cleanly: {address}: the client broke off in the middle of a line\n"
+        );
+        assert!(
+            end.stderr.contains(&line),
+            "no {line:?} in {:?}",
+            end.stderr
+        );
+    }
+    assert_eq!(end.status, Some(0));
+}
+
+#[tokio::test]
+async fn a_client_that_resets_the_connection_is_counted_and_named() {
+    let server = Server::start().await;
+    let mut client = server.connect().await;
+    let mut stays = server.connect().await;
+    let address = client.address();
+    client.expect_echo("hello\n").await;
+    client.reset();
+
+    stays.expect_echo("the server is still there\n").await;
+    server.interrupt();
+    stays.expect_end(SHUTDOWN).await;
+    let end = server.end().await;
+    assert_eq!(end.stdout, "sessions closed cleanly: 1, not cleanly: 1");
+    let line =
+        format!("line_server: a session was not closed cleanly: {address}: Connection reset");
+    assert!(
+        end.stderr.contains(&line),
+        "no {line:?} in {:?}",
+        end.stderr
+    );
+    assert_eq!(end.status, Some(0));
+}
+
+#[tokio::test]
+async fn ctrl_c_says_goodbye_to_every_client() {
+    let server = Server::start().await;
+    let mut clients = Vec::new();
+    for number in 0..20 {
+        let mut client = server.connect().await;
+        client.expect_echo(&format!("client {number}\n")).await;
+        clients.push(client);
+    }
+    // Some are in the middle of a line.
+    for client in &mut clients[..5] {
+        client.send("no newl").await;
+    }
+    server.interrupt();
+    for mut client in clients {
+        client.expect_end(SHUTDOWN).await;
+    }
+    let end = server.end().await;
+    assert_eq!(end.stdout, "sessions closed cleanly: 20, not cleanly: 0");
+    assert_eq!(end.stderr, "");
+    assert_eq!(end.status, Some(0));
+}
+
+#[tokio::test]
+async fn ctrl_c_reaches_a_client_that_never_stops_talking() {
+    let server = Server::start().await;
+    let mut client = server.connect().await;
+    client.expect_echo("hello\n").await;
+    let (from_server, mut to_server) = client.0.into_inner().into_split();
+    let talk =
+        tokio::spawn(
+            async move { while to_server.write_all(b"and another thing\n").await.is_ok() {} },
+        );
+    let mut heard = BufReader::new(from_server);
+    let mut line = String::new();
+    within("the answer", heard.read_line(&mut line))
+        .await
+        .unwrap();
+
+    server.interrupt();
+    let mut rest = String::new();
+    within("the goodbye", heard.read_to_string(&mut rest))
+        .await
+        .unwrap();
+    let answers = rest.strip_suffix(SHUTDOWN).expect("the goodbye comes last");
+    assert_eq!(
+        answers.replace("and another thing\n", ""),
+        "",
+        "an answer was torn"
+    );
+    talk.abort();
+    let _ = talk.await;
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_does_not_hold_up_the_end() {
+    let server = Server::start().await;
+    let mut client = server.connect().await;
+    client.expect_echo("hello\n").await;
+    // Answers that nobody reads pile up, until the server can send no more and therefore reads no more.
+    let line = "x".repeat(1023) + "\n";
+    let stuck = Duration::from_secs(1);
+    let fill = async {
+        while timeout(stuck, client.0.write_all(line.as_bytes()))
+            .await
+            .is_ok()
+        {}
+    };
+    within("the buffers to fill", fill).await;
+
+    let address = client.address();
+    server.interrupt();
+    let end = server.end().await;
+    assert_eq!(end.stdout, "sessions closed cleanly: 0, not cleanly: 1");
+    let line = format!(
+        "line_server: a session was not closed cleanly: {address}: saying goodbye: the client did not take it within 2s\n"
+    );
+    assert_eq!(end.stderr, line);
+    assert_eq!(end.status, Some(0));
+}
+
+#[tokio::test]
+async fn a_client_that_stays_after_the_goodbye_does_not_hold_up_the_end() {
+    let server = Server::start().await;
+    let mut client = server.connect().await;
+    client.expect_echo("hello\n").await;
+    server.interrupt();
+    // It neither reads nor hangs up until the server has ended.
+    let end = server.end().await;
+    assert_eq!(end.stdout, "sessions closed cleanly: 1, not cleanly: 0");
+    client.expect_end(SHUTDOWN).await;
+}
+
+#[tokio::test]
+async fn a_bad_address_is_one_line_and_exit_status_1() {
+    for bad in ["nonsense", "127.0.0.1", "127.0.0.1:99999"] {
+        let end = run(&["--addr", bad]).await;
+        end.expect_refusal(&format!("line_server: cannot listen on {bad}: "));
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_is_one_line_and_exit_status_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let end = run(&["--addr", &address]).await;
+    end.expect_refusal(&format!(
+        "line_server: cannot listen on {address}: Address already in use"
+    ));
+}
+
+#[tokio::test]
+async fn an_argument_that_it_does_not_know_is_one_line_and_exit_status_1() {
+    run(&["--port", "7000"])
+        .await
+        .expect_refusal("line_server: invalid option '--port' (usage: ");
+    run(&["7000"])
+        .await
+        .expect_refusal("line_server: unexpected argument \"7000\" (usage: ");
+    run(&["--addr"])
+        .await
+        .expect_refusal("line_server: missing argument for option '--addr' (usage: ");
+}
+
+/// The running program. It is killed when a test ends before it does.
+struct Server {
+    child: Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+    address: SocketAddr,
+}
+
+/// How the program ended. `stdout` is without the line that says where it listens.
+struct End {
+    stdout: String,
+    stderr: String,
+    status: Option<i32>,
+}
+
+/// One client. Each thing that it waits for has to come within [`PATIENCE`].
+struct Client(BufReader<TcpStream>);
+
+impl Server {
+    async fn start() -> Self {
+        let mut child = line_server(&["--addr", "127.0.0.1:0"]).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = within("the address", stdout.next_line()).await.unwrap();
+        let line = line.expect("the server says where it listens");
+        let address = line.strip_prefix("listening on ").expect(&line);
+        Self {
+            child,
+            stdout,
+            address: address.parse().expect(&line),
+        }
+    }
+
+    async fn connect(&self) -> Client {
+        let stream = within("the connection", TcpStream::connect(self.address))
+            .await
+            .unwrap();
+        Client(BufReader::new(stream))
+    }
+
+    /// What Ctrl-C in a terminal does.
+    fn interrupt(&self) {
+        let id = self.child.id().expect("the server is running");
+        let id = Pid::from_raw(id.try_into().unwrap()).unwrap();
+        kill_process(id, Signal::INT).unwrap();
+    }
+
+    async fn end(mut self) -> End {
+        let mut stdout = Vec::new();
+        while let Some(line) = within("the end of the server", self.stdout.next_line())
+            .await
+            .unwrap()
+        {
+            stdout.push(line);
+        }
+        let output = within("the end of the server", self.child.wait_with_output())
+            .await
+            .unwrap();
+        End {
+            stdout: stdout.join("\n"),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            status: output.status.code(),
+        }
+    }
+
+    /// Stops the server with Ctrl-C, after `sessions` sessions of which each was closed cleanly.
+    async fn expect_clean_end(self, sessions: usize) {
+        self.interrupt();
+        let end = self.end().await;
+        assert_eq!(
+            end.stdout,
+            format!("sessions closed cleanly: {sessions}, not cleanly: 0")
+        );
+        assert_eq!(end.stderr, "");
+        assert_eq!(end.status, Some(0));
+    }
+}
+
+impl Client {
+    fn address(&self) -> SocketAddr {
+        self.0.get_ref().local_addr().unwrap()
+    }
+
+    async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        within("the server to read", self.0.write_all(bytes.as_ref()))
+            .await
+            .unwrap();
+    }
+
+    async fn expect_line(&mut self, expected: &str) {
+        let mut line = String::new();
+        within("a line", self.0.read_line(&mut line)).await.unwrap();
+        assert_eq!(line, expected);
+    }
+
+    /// Sends a line and gets it back. From then on the session exists on the other side.
+    async fn expect_echo(&mut self, line: &str) {
+        self.send(line).await;
+        self.expect_line(line).await;
+    }
+
+    /// Reads what is still to come and then the end of the stream. A reset instead of an end is a failure.
+    async fn expect_end(&mut self, expected: &str) {
+        let mut rest = String::new();
+        within("the end of the session", self.0.read_to_string(&mut rest))
+            .await
+            .unwrap();
+        assert_eq!(rest, expected);
+    }
+
+    async fn close_own_half(&mut self) {
+        self.0.shutdown().await.unwrap();
+    }
+
+    /// Lets the connection go in the rough way, so that the server sees an error and no end.
+    fn reset(self) {
+        let stream = self.0.into_inner();
+        stream.set_zero_linger().unwrap();
+        drop(stream);
+    }
+}
+
+impl End {
+    /// One line that begins with `start`, nothing on standard output, exit status 1.
+    fn expect_refusal(&self, start: &str) {
+        assert!(
+            self.stderr.starts_with(start),
+            "{:?} does not start with {start:?}",
+            self.stderr
+        );
+        assert_eq!(self.stderr.lines().count(), 1, "{:?}", self.stderr);
+        assert_eq!(self.stdout, "");
+        assert_eq!(self.status, Some(1));
+    }
+}
+
+async fn run(args: &[&str]) -> End {
+    let output = within("the program to end", line_server(args).output())
+        .await
+        .unwrap();
+    End {
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+        status: output.status.code(),
+    }
+}
+
+async fn within<F: Future>(what: &str, future: F) -> F::Output {
+    match timeout(PATIENCE, future).await {
+        Ok(output) => output,
+        Err(_elapsed) => panic!("waited {PATIENCE:?} in vain for {what}"),
+    }
+}
+
+fn line_server(args: &[&str]) -> Command {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let mut command = Command::new(PROGRAM.get_or_init(|| build_program().unwrap()));
+    command
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Builds the program and says where it is.
+///
+/// `cargo test` builds the examples, but `cargo test --test line_server` does not, and would test an old one or none.
+fn build_program() -> io::Result<PathBuf> {
+    // The test is at <target>/<profile>/deps/line_server-<hash>, the program at <target>/<profile>/examples/line_server.
+    let test = std::env::current_exe()?;
+    let profile_folder = test.ancestors().nth(2).expect("cargo put the test there");
+    let target_folder = profile_folder.parent().expect("cargo put the test there");
+    let profile = match profile_folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") => "dev",
+        Some(name) => name,
+        None => panic!("{} has no profile", test.display()),
+    };
+    let output = process::Command::new(env!("CARGO"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "asyncdrop",
+            "--example",
+            "line_server",
+        ])
+        .args(["--profile", profile, "--target-dir"])
+        .arg(target_folder)
+        .output()?;
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(profile_folder.join("examples/line_server"))
+}
