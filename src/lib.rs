@@ -118,3 +118,8 @@ pub use crate::tokio_mutex::AsyncDropTokioMutex;
 
 #[doc(hidden)]
 pub use crate::scope::__private;
+
+/// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

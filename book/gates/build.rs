@@ -1,0 +1,45 @@
+//! Gives skeptic the chapters as the reader sees them: it does not expand `{{#include}}` itself.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use anyhow::{Context, Result};
+
+// What is public there is public in the library, which has the same file.
+#[allow(unreachable_pub)]
+#[path = "src/chapters.rs"]
+mod chapters;
+
+fn main() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let out_dir = PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
+
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/chapters.rs");
+    for watched in ["book.toml", "book/src"] {
+        println!("cargo::rerun-if-changed={}", root.join(watched).display());
+    }
+
+    let mut documents = Vec::new();
+    for chapter in chapters::load(&root)? {
+        for file in chapters::includes(&chapter.path, &chapter.source) {
+            println!("cargo::rerun-if-changed={}", root.join(file).display());
+        }
+        // skeptic names a test after the file alone, so the folder has to be part of the name.
+        let document = out_dir.join(chapter.path.replace('/', "_"));
+        write_old(&document, &chapter.expanded)?;
+        documents.push(document);
+    }
+    skeptic::generate_doc_tests(&documents);
+    Ok(())
+}
+
+/// Writes a file that does not look newer than this run.
+///
+/// skeptic tells cargo to watch it, and cargo would run this script again and again for it.
+fn write_old(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    let file = fs::File::options().write(true).open(path)?;
+    file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1))?;
+    Ok(())
+}

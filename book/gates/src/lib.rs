@@ -1,0 +1,53 @@
+//! What the gates of the book share: its chapters, and the blocks of code in them.
+
+use std::path::{Path, PathBuf};
+
+pub mod chapters;
+pub mod markdown;
+pub mod program;
+
+/// The folder of the repository.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors()
+        .nth(2)
+        .expect("book/gates is two folders deep")
+        .to_owned()
+}
+
+/// The folder in which gates may write.
+pub fn scratch(name: &str) -> PathBuf {
+    let folder = root().join("target/gates").join(name);
+    std::fs::create_dir_all(&folder).expect("target/ can be written");
+    folder
+}
+
+/// The chapters of the book.
+pub fn chapters() -> Vec<chapters::Chapter> {
+    chapters::load(&root()).unwrap_or_else(|error| panic!("The book does not load: {error:#}"))
+}
+
+/// The files below a folder of the repository that have this extension, sorted, as paths from the root.
+pub fn files(folder: &str, extension: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let Ok(entries) = std::fs::read_dir(root().join(folder)) else {
+        return found;
+    };
+    for entry in entries {
+        let path = entry
+            .expect("a folder of the repository can be read")
+            .path();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .expect("plain file names");
+        let below = format!("{folder}/{name}");
+        if path.is_dir() {
+            found.extend(files(&below, extension));
+        } else if path.extension().is_some_and(|end| end == extension) {
+            found.push(below);
+        }
+    }
+    found.sort();
+    found
+}

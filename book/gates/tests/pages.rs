@@ -1,0 +1,421 @@
+//! What the pages show is what the other gates proved: the right kind of block, the right label, nothing left out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use asyncdrop_book_gates::chapters::Chapter;
+use asyncdrop_book_gates::markdown::{Block, Listings, all_between};
+use asyncdrop_book_gates::{chapters, files, markdown, root};
+
+static BOOK: LazyLock<Vec<(Chapter, Listings)>> = LazyLock::new(|| {
+    let with_listings = |chapter| {
+        let listings = markdown::listings(&chapter);
+        (chapter, listings)
+    };
+    chapters().into_iter().map(with_listings).collect()
+});
+
+fn blocks() -> impl Iterator<Item = &'static Block> {
+    BOOK.iter().flat_map(|(_, listings)| &listings.blocks)
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap_or_default()
+}
+
+/// Fails with everything that is wrong at once, one line each.
+#[track_caller]
+fn none(complaints: impl IntoIterator<Item = String>) {
+    let complaints: Vec<_> = complaints.into_iter().collect();
+    assert!(complaints.is_empty(), "\n  {}\n", complaints.join("\n  "));
+}
+
+fn is_mistake(file: &str) -> bool {
+    Path::new(file).parent() == Some(Path::new("compile-fail")) && file.ends_with(".rs")
+}
+
+fn is_fixed(file: &str) -> bool {
+    file.starts_with("compile-fail/fixed/") && file.ends_with(".rs")
+}
+
+fn is_compiler_message(file: &str) -> bool {
+    file.starts_with("compile-fail/") && file.ends_with(".stderr")
+}
+
+fn is_program(file: &str) -> bool {
+    file.starts_with("book/examples/") && file.ends_with(".rs")
+}
+
+fn is_output(file: &str) -> bool {
+    file.starts_with("book/output/") && file.ends_with(".txt")
+}
+
+/// `book/examples/x.rs` has its output in `book/output/x.txt`.
+fn output_of(program: &str) -> String {
+    program
+        .replace("book/examples/", "book/output/")
+        .replace(".rs", ".txt")
+}
+
+#[test]
+fn every_chapter_file_is_in_the_summary() {
+    let listed: BTreeSet<_> = BOOK
+        .iter()
+        .map(|(chapter, _)| format!("book/src/{}", chapter.path))
+        .collect();
+    none(
+        files("book/src", "md")
+            .into_iter()
+            .filter(|file| file != "book/src/SUMMARY.md" && !listed.contains(file))
+            .map(|file| format!("{file} is not in book/src/SUMMARY.md: add a line for it")),
+    );
+}
+
+#[test]
+fn every_page_begins_with_its_title_and_says_what_it_is_about() {
+    none(BOOK.iter().filter_map(|(chapter, _)| {
+        let mut lines = chapter
+            .source
+            .lines()
+            .filter(|line| !line.trim().is_empty());
+        let title = lines.next().is_some_and(|line| line.starts_with("# "));
+        let about = lines
+            .next()
+            .is_some_and(|line| !line.starts_with(['#', '`', '|', '-', '>']));
+        (!title || !about).then(|| {
+            format!(
+                "book/src/{}: begin with `# Title`, then say in a sentence what the page is about",
+                chapter.path
+            )
+        })
+    }));
+}
+
+#[test]
+fn only_known_info_strings_are_used() {
+    const KNOWN: [&str; 6] = [
+        "rust",
+        "rust,should_panic",
+        "rust,ignore",
+        "text",
+        "sh",
+        "toml",
+    ];
+    none(
+        blocks()
+            .filter(|block| !KNOWN.contains(&block.info.as_str()))
+            .map(|block| {
+                format!(
+                    "{}: a block is marked {:?}; use one of {KNOWN:?}",
+                    block.place, block.info
+                )
+            }),
+    );
+}
+
+#[test]
+fn every_include_names_a_file_and_shows_something() {
+    let unresolved = BOOK
+        .iter()
+        .filter(|(chapter, _)| chapter.expanded.contains("{{#"))
+        .map(|(chapter, _)| {
+            let missing: Vec<_> = chapters::includes(&chapter.path, &chapter.expanded);
+            format!(
+                "book/src/{}: mdBook could not include {missing:?}",
+                chapter.path
+            )
+        });
+    let empty = blocks()
+        .filter(|block| {
+            block
+                .expanded
+                .lines()
+                .all(|line| line.is_empty() || line.starts_with("# "))
+        })
+        .map(|block| {
+            format!(
+                "{}: the block shows nothing; does the include name an anchor that exists?",
+                block.place
+            )
+        });
+    none(unresolved.chain(empty));
+}
+
+#[test]
+fn ignore_is_only_for_code_that_must_not_compile() {
+    none(
+        blocks()
+            .filter(|block| block.is_rust() && !block.runs())
+            .filter(|block| !block.only_include().is_some_and(is_mistake))
+            .map(|block| {
+                format!(
+                    "{}: remove `ignore`; only an include of a compile-fail/*.rs may have it",
+                    block.place
+                )
+            }),
+    );
+}
+
+#[test]
+fn code_that_must_not_compile_is_ignored_and_no_other_file_is() {
+    none(
+        blocks()
+            .filter(|block| block.runs() && block.includes.iter().any(|file| is_mistake(file)))
+            .map(|block| {
+                format!(
+                    "{}: an include of a compile-fail/*.rs is marked `rust,ignore`",
+                    block.place
+                )
+            }),
+    );
+}
+
+#[test]
+fn should_panic_is_only_for_a_program_whose_panic_is_recorded() {
+    none(blocks().filter(|block| block.info == "rust,should_panic").filter_map(|block| {
+        let Some(program) = block.only_include().filter(|file| is_program(file)) else {
+            return Some(format!(
+                "{}: `should_panic` also passes when the block does not compile; include a program of book/examples, \
+                 whose output is compared",
+                block.place
+            ));
+        };
+        let output = output_of(program);
+        (!read(&output).trim_end().ends_with("[exit status: 101]"))
+            .then(|| format!("{}: {output} does not end with a panic; remove `should_panic`", block.place))
+    }));
+}
+
+#[test]
+fn text_is_only_what_a_program_or_the_compiler_printed() {
+    none(
+        blocks()
+            .filter(|block| block.info == "text")
+            .filter(|block| !block.only_include().is_some_and(|file| is_output(file) || is_compiler_message(file)))
+            .map(|block| {
+                format!("{}: include a file of book/output or a .stderr of compile-fail instead of typing it", block.place)
+            }),
+    );
+}
+
+#[test]
+fn every_listing_stands_under_the_label_that_it_needs() {
+    none(blocks().filter_map(|block| {
+        let included = |is: fn(&str) -> bool| block.includes.iter().any(|file| is(file));
+        let needed = if included(is_mistake) {
+            "does-not-compile"
+        } else if block.info == "rust,should_panic" {
+            "panics"
+        } else if included(is_fixed) {
+            "works"
+        } else if included(is_compiler_message) {
+            "compiler"
+        } else if included(is_output) {
+            "output"
+        } else {
+            return None;
+        };
+        let found = block
+            .figure
+            .as_ref()
+            .map_or("no listing", |figure| &figure.kind);
+        (found != needed).then(|| {
+            format!(
+                "{}: put it into <figure class=\"listing {needed}\">, not {found}",
+                block.place
+            )
+        })
+    }));
+}
+
+#[test]
+fn every_label_says_what_it_holds() {
+    none(BOOK.iter().flat_map(|(_, listings)| &listings.figures).filter_map(|(figure, blocks)| {
+        let Some(begins) = caption_of(&figure.kind) else {
+            return Some(format!("{}: no listing is of the kind {:?}", figure.place, figure.kind));
+        };
+        if *blocks != 1 {
+            return Some(format!(
+                "{}: a listing holds one block of code, with an empty line before and after; this one holds {blocks}",
+                figure.place
+            ));
+        }
+        (!figure.caption.starts_with(begins))
+            .then(|| format!("{}: begin the <figcaption> with {begins:?}, on one line", figure.place))
+    }));
+    none(blocks().filter_map(|block| {
+        let figure = block.figure.as_ref()?;
+        let fits = match figure.kind.as_str() {
+            "does-not-compile" => block.info == "rust,ignore",
+            "panics" => block.info == "rust,should_panic",
+            "wrong" | "works" => block.info == "rust",
+            "compiler" => block.only_include().is_some_and(is_compiler_message),
+            "output" => block.only_include().is_some_and(is_output),
+            _ => false,
+        };
+        (!fits).then(|| {
+            format!(
+                "{}: a block {:?} is no {:?} listing",
+                block.place, block.info, figure.kind
+            )
+        })
+    }));
+}
+
+fn caption_of(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "does-not-compile" => "Does not compile",
+        "panics" => "Panics",
+        "wrong" => "Runs, but is wrong",
+        "works" => "Works",
+        "compiler" => "The compiler says",
+        "output" => "It prints",
+        _ => return None,
+    })
+}
+
+#[test]
+fn captions_name_the_file_that_they_stand_over() {
+    none(blocks().filter_map(|block| {
+        let figure = block
+            .figure
+            .as_ref()
+            .filter(|figure| figure.kind != "compiler")?;
+        let file = all_between(&figure.caption, "<code>", "</code>")
+            .into_iter()
+            .find(|code| code.contains('/') && !block.includes.iter().any(|file| file == code))?;
+        Some(format!(
+            "{}: the caption names {file}, and the block includes {:?}",
+            block.place, block.includes
+        ))
+    }));
+}
+
+#[test]
+fn the_compiler_says_what_the_caption_claims() {
+    none(blocks().flat_map(|block| {
+        let figure = block
+            .figure
+            .as_ref()
+            .filter(|figure| figure.kind == "compiler");
+        let said: String = block.includes.iter().map(|file| read(file)).collect();
+        let claims = figure.map_or(vec![], |figure| {
+            all_between(&figure.caption, "<code>", "</code>")
+        });
+        claims
+            .into_iter()
+            .filter(move |claim| !said.contains(*claim))
+            .map(|claim| {
+                format!(
+                    "{}: the caption claims {claim:?}, which {:?} does not say",
+                    block.place, block.includes
+                )
+            })
+    }));
+}
+
+#[test]
+fn no_compiler_message_points_into_the_standard_library() {
+    const FOREIGN: [&str; 5] = [
+        "/rustc/",
+        "library/core",
+        "library/std",
+        "library/alloc",
+        "$RUST/",
+    ];
+    none(files("compile-fail", "stderr").into_iter().filter_map(|file| {
+        let said = read(&file);
+        let place = FOREIGN.into_iter().find(|place| said.contains(place))?;
+        Some(format!("{file} shows {place:?}, which differs from machine to machine: choose another mistake"))
+    }));
+}
+
+#[test]
+fn every_mistake_has_its_message_and_its_repaired_twin() {
+    let mistakes: BTreeSet<_> = stems(&files("compile-fail", "rs"), is_mistake);
+    let messages = stems(&files("compile-fail", "stderr"), |_| true);
+    let fixed = stems(&files("compile-fail", "rs"), is_fixed);
+    let missing = mistakes.iter().flat_map(|name| {
+        let message = (!messages.contains(name))
+            .then(|| format!("compile-fail/{name}.stderr is missing: `cargo record`"));
+        let twin = (!fixed.contains(name))
+            .then(|| format!("compile-fail/fixed/{name}.rs is missing: write it"));
+        message.into_iter().chain(twin)
+    });
+    let orphans = messages
+        .union(&fixed)
+        .filter(|name| !mistakes.contains(*name))
+        .map(|name| {
+            format!("compile-fail has a .stderr or a repaired twin of {name}, but no {name}.rs")
+        });
+    none(missing.chain(orphans));
+}
+
+fn stems(files: &[String], wanted: fn(&str) -> bool) -> BTreeSet<String> {
+    let stem = |file: &String| Some(Path::new(file).file_stem()?.to_str()?.to_owned());
+    files
+        .iter()
+        .filter(|file| wanted(file))
+        .filter_map(stem)
+        .collect()
+}
+
+#[test]
+fn every_file_that_is_proven_is_shown_on_a_page() {
+    let shown: BTreeSet<_> = blocks().flat_map(|block| &block.includes).collect();
+    let proven = [
+        ("compile-fail", "rs"),
+        ("compile-fail", "stderr"),
+        ("book/examples", "rs"),
+        ("book/output", "txt"),
+    ];
+    none(
+        proven
+            .into_iter()
+            .flat_map(|(folder, extension)| files(folder, extension))
+            .filter(|file| !shown.contains(file))
+            .map(|file| format!("no page shows {file}: include it, or remove it")),
+    );
+}
+
+#[test]
+fn rule_marks_are_well_formed_and_each_rule_has_one_home() {
+    let mut homes: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut complaints = Vec::new();
+    for (chapter, _) in BOOK.iter() {
+        for mark in all_between(&chapter.source, "<a class=\"rule\"", "</a>") {
+            let name = mark.rsplit('>').next().unwrap_or_default();
+            let id = format!("rule-{}", name.to_lowercase());
+            if mark != format!(" id=\"{id}\" href=\"#{id}\">{name}") {
+                let right = format!("<a class=\"rule\" id=\"{id}\" href=\"#{id}\">{name}</a>");
+                complaints.push(format!(
+                    "book/src/{}: write the mark of a rule as {right}",
+                    chapter.path
+                ));
+            }
+            homes.entry(id).or_default().push(&chapter.path);
+        }
+        for heading in chapter
+            .source
+            .lines()
+            .filter(|line| line.starts_with('#') && line.contains("class=\"rule\""))
+        {
+            complaints.push(format!(
+                "book/src/{}: begin the paragraph below {heading:?} with the mark: \
+                 mdBook makes a heading a link, and a link in a link is no HTML",
+                chapter.path
+            ));
+        }
+    }
+    complaints.extend(
+        homes
+            .into_iter()
+            .filter(|(_, pages)| pages.len() > 1)
+            .map(|(id, pages)| {
+                format!("{id} is marked more than once, in {pages:?}: keep one and link to it")
+            }),
+    );
+    none(complaints);
+}

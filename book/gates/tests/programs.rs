@@ -1,0 +1,105 @@
+//! Every program of the book, run and compared with the output that the pages show.
+//!
+//! `cargo record` writes that output down again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::{env, fs};
+
+use asyncdrop_book_gates::{files, program, root};
+use libtest_mimic::{Arguments, Failed, Trial};
+use similar::TextDiff;
+
+fn main() -> ExitCode {
+    let executables = build_examples();
+    let mut trials = Vec::new();
+    for name in stems("book/examples", "rs") {
+        let executable = executables.get(&name).cloned();
+        trials.push(Trial::test(format!("book/output/{name}.txt"), move || {
+            compare(&name, executable)
+        }));
+    }
+    trials.push(Trial::test(
+        "every_output_has_a_program",
+        every_output_has_a_program,
+    ));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn compare(name: &str, executable: Option<PathBuf>) -> Result<(), Failed> {
+    let executable =
+        executable.ok_or_else(|| format!("cargo did not build the example `{name}`"))?;
+    let recorded_in = root().join(format!("book/output/{name}.txt"));
+    let now = program::transcript(name, &executable, &root())?;
+    if env::var_os("RECORD").is_some() {
+        fs::write(&recorded_in, &now)?;
+        return Ok(());
+    }
+    let recorded = fs::read_to_string(&recorded_in).unwrap_or_default();
+    if now == recorded {
+        return Ok(());
+    }
+    let diff = TextDiff::from_lines(&recorded, &now);
+    let diff = diff
+        .unified_diff()
+        .header("recorded", "this run")
+        .to_string();
+    Err(Failed::from(format!(
+        "`cargo run --example {name}` does not print what book/output/{name}.txt says.\n\
+         After a deliberate change, `cargo record` writes it down again.\n{diff}"
+    )))
+}
+
+fn every_output_has_a_program() -> Result<(), Failed> {
+    let programs = stems("book/examples", "rs");
+    let orphans: Vec<_> = stems("book/output", "txt")
+        .difference(&programs)
+        .cloned()
+        .collect();
+    if orphans.is_empty() {
+        return Ok(());
+    }
+    Err(Failed::from(format!(
+        "remove from book/output, since no program in book/examples prints it: {orphans:?}"
+    )))
+}
+
+/// The names of the files in a folder that have this extension.
+fn stems(folder: &str, extension: &str) -> BTreeSet<String> {
+    let stem = |file: String| Some(Path::new(&file).file_stem()?.to_str()?.to_owned());
+    files(folder, extension)
+        .into_iter()
+        .filter_map(stem)
+        .collect()
+}
+
+/// Builds all examples, with the features that `cargo test` gave them already, and says where each is.
+fn build_examples() -> BTreeMap<String, PathBuf> {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(root())
+        .args([
+            "build",
+            "--examples",
+            "--message-format",
+            "json-render-diagnostics",
+        ])
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs this test");
+    assert!(output.status.success(), "`cargo build --examples` failed");
+    let in_the_book = root().join("book/examples");
+    output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
+        .filter(|message| {
+            let source = message["target"]["src_path"].as_str().unwrap_or_default();
+            Path::new(source).parent() == Some(&in_the_book)
+        })
+        .filter_map(|message| {
+            let name = message["target"]["name"].as_str()?.to_owned();
+            Some((name, PathBuf::from(message["executable"].as_str()?)))
+        })
+        .collect()
+}
