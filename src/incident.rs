@@ -87,15 +87,15 @@ impl<'a> Incident<'a> {
 
 impl Display for Incident<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let subject = DebugText::of(self.subject);
+        let subject = self.subject;
         match self.kind {
-            IncidentKind::Forgotten => write!(f, "Forgot to call async_drop on {subject}")?,
+            IncidentKind::Forgotten => write!(f, "Forgot to call async_drop on {subject:?}")?,
             IncidentKind::Interrupted => write!(
                 f,
-                "async_drop on {subject} was interrupted before it finished"
+                "async_drop on {subject:?} was interrupted before it finished"
             )?,
             IncidentKind::Suppressed => {
-                write!(f, "Suppressed an error of {}: {subject}", self.type_name)?;
+                write!(f, "Suppressed an error of {}: {subject:?}", self.type_name)?;
             }
         }
         write!(f, ", created at {}", self.location)
@@ -124,7 +124,7 @@ impl DebugText {
     }
 }
 
-impl Display for DebugText {
+impl Debug for DebugText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(text) => f.write_str(text),
@@ -205,6 +205,13 @@ fn replace_hook(hook: Option<Arc<Hook>>) -> Option<Arc<Hook>> {
 
 /// Hands an incident to the hook, in such a way that the process outlives it.
 pub(crate) fn report(incident: &Incident<'_>) {
+    // The value is printed here, before a hook can panic with the message.
+    // A `Debug` that panics while the message of a panic is formatted aborts the process.
+    let subject = DebugText::of(incident.subject);
+    let incident = &Incident {
+        subject: &subject,
+        ..*incident
+    };
     // The lock is let go before the call, so that a hook may itself change the hook.
     let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
     let call = || match &hook {
