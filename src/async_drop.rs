@@ -93,6 +93,7 @@ pub trait AsyncDrop {
 /// The content of the box is cleaned up.
 ///
 /// With it a guard can hold trait objects; [`AsyncDropGuard::into_box`](crate::AsyncDropGuard::into_box) shows how.
+#[diagnostic::do_not_recommend]
 #[async_trait]
 impl<T> AsyncDrop for Box<T>
 where

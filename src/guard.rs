@@ -57,7 +57,7 @@ use crate::incident::{self, HeldError, Incident, IncidentKind};
 /// # Panics
 ///
 /// Using the value after [`async_drop`](Self::async_drop) returned panics and names the type.
-#[must_use = "a guard that is dropped without `.async_drop().await` panics"]
+#[must_use = "a guard panics when it is dropped without `.async_drop().await`; `let _ = ..` drops it at once, so bind it to a name"]
 pub struct AsyncDropGuard<T: Debug> {
     /// `None` once the value was cleaned up, or moved out by a method that consumes the guard.
     value: Option<T>,
@@ -153,6 +153,7 @@ impl<T: Debug> AsyncDropGuard<T> {
     /// assert!(upload.is_dropped());
     /// # }
     /// ```
+    #[must_use = "without `.await` nothing is cleaned up, and the guard panics when it is dropped; with it, the `Result` has the error of the cleanup"]
     pub async fn async_drop(&mut self) -> Result<(), T::Error>
     where
         T: AsyncDrop,

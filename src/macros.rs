@@ -144,7 +144,8 @@ macro_rules! with_async_drop_2_infallible {
     ($guard:ident, $block:block $(,)?) => {{
         #[allow(unused_mut)]
         let mut $guard = $guard;
+        let never = $crate::__private::cannot_fail(&$guard);
         let body = async $block.await;
-        $crate::__private::end_infallible($guard, body).await
+        $crate::__private::end_infallible($guard, body, never).await
     }};
 }

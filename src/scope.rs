@@ -201,15 +201,29 @@ pub mod __private {
         end_scope(guard, body, map_error).await
     }
 
-    /// Ends the scope of `with_async_drop_2_infallible!`.
-    pub async fn end_infallible<T, R>(mut guard: AsyncDropGuard<T>, body: R) -> R
+    /// Proves to [`end_infallible`] that the cleanup of this guard cannot fail.
+    ///
+    /// A bound on the async function itself would be refused three times over, for the call, the future and the `.await`.
+    pub fn cannot_fail<T>(_: &AsyncDropGuard<T>) -> fn(T::Error) -> !
     where
         T: AsyncDrop + Debug,
         T::Error: CannotFail,
     {
+        CannotFail::never
+    }
+
+    /// Ends the scope of `with_async_drop_2_infallible!`.
+    pub async fn end_infallible<T, R>(
+        mut guard: AsyncDropGuard<T>,
+        body: R,
+        never: fn(T::Error) -> !,
+    ) -> R
+    where
+        T: AsyncDrop + Debug,
+    {
         match guard.async_drop().await {
             Ok(()) => body,
-            Err(error) => error.never(),
+            Err(error) => never(error),
         }
     }
 
