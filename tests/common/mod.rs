@@ -18,7 +18,7 @@ use asyncdrop::incident::{self, Incident, IncidentKind};
 use asyncdrop::{AsyncDrop, async_trait};
 
 /// What happened, in order. Clones write into the same diary.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Diary(Arc<Mutex<Vec<String>>>);
 
 impl Diary {
@@ -260,7 +260,13 @@ pub fn run_in_new_process(test: &str, program: fn()) -> Outcome {
 /// The number of the thread, and the line in the library that panicked, are nobody's promise.
 fn without_changing_parts(stderr: &str) -> String {
     let mut text = String::new();
+    let mut in_backtrace = false;
     for line in stderr.lines() {
+        // std prints one for every panic during a panic, whatever the environment says.
+        in_backtrace = line == "stack backtrace:" || in_backtrace && line.starts_with("  ");
+        if in_backtrace {
+            continue;
+        }
         match line.split_once(" panicked at ") {
             Some((thread, place)) if thread.starts_with("thread '") => {
                 let name = thread.split(" (").next().unwrap();

@@ -1,0 +1,40 @@
+// A job should be queued, and awaited if it was started.
+mod job {
+    use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+    use tokio::task::{JoinError, JoinHandle};
+
+    #[derive(Debug)]
+    enum State {
+        Queued,
+        Running(JoinHandle<()>),
+    }
+
+    #[derive(Debug)]
+    pub struct Job(State);
+
+    impl Job {
+        pub fn queued() -> AsyncDropGuard<Self> {
+            AsyncDropGuard::new(Self(State::Queued))
+        }
+
+        pub fn start(&mut self) {
+            self.0 = State::Running(tokio::spawn(async {}));
+        }
+    }
+
+    #[async_trait]
+    impl AsyncDrop for Job {
+        type Error = JoinError;
+
+        async fn async_drop_impl(&mut self) -> Result<(), JoinError> {
+            match &mut self.0 {
+                State::Queued => Ok(()),
+                State::Running(task) => task.await,
+            }
+        }
+    }
+}
+
+fn main() {
+    let _job = job::Job(job::State::Queued);
+}

@@ -1,0 +1,27 @@
+// A guard closes the log. Should that be forgotten, it prints the log with `Debug`.
+use std::io;
+
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use tokio::{fs::File, io::AsyncWriteExt};
+
+#[derive(Debug)]
+struct Log {
+    file: File,
+}
+
+#[async_trait]
+impl AsyncDrop for Log {
+    type Error = io::Error;
+
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
+        self.file.flush().await?;
+        self.file.sync_all().await
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> io::Result<()> {
+    let file = File::from_std(tempfile::tempfile()?);
+    let mut log = AsyncDropGuard::new(Log { file });
+    log.async_drop().await
+}

@@ -1,0 +1,26 @@
+// One owner waits for the worker. The other parts borrow it.
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use tokio::task::{JoinError, JoinHandle};
+
+#[derive(Debug)]
+struct Worker {
+    task: JoinHandle<()>,
+}
+
+#[async_trait]
+impl AsyncDrop for Worker {
+    type Error = JoinError;
+
+    async fn async_drop_impl(&mut self) -> Result<(), JoinError> {
+        (&mut self.task).await
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), JoinError> {
+    let task = tokio::spawn(async { println!("at work") });
+    let mut worker = AsyncDropGuard::new(Worker { task });
+    let watched = &worker;
+    println!("done: {}", watched.task.is_finished());
+    worker.async_drop().await
+}

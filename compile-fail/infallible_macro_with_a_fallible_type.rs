@@ -1,0 +1,27 @@
+// The log should be closed at the end of the block.
+use std::io;
+
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2_infallible};
+use tokio::{fs::File, io::AsyncWriteExt};
+
+#[derive(Debug)]
+struct Log {
+    file: File,
+}
+
+#[async_trait]
+impl AsyncDrop for Log {
+    type Error = io::Error;
+
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
+        self.file.flush().await?;
+        self.file.sync_all().await
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> io::Result<()> {
+    let file = File::from_std(tempfile::tempfile()?);
+    let log = AsyncDropGuard::new(Log { file });
+    with_async_drop_2_infallible!(log, { log.file.write_all(b"started\n").await })
+}

@@ -1,0 +1,675 @@
+//! The promises W1 to W5, and what else the scopes must stand.
+
+mod common;
+
+use std::convert::Infallible;
+use std::fs;
+use std::future::Future;
+use std::io;
+use std::num::ParseIntError;
+use std::path::Path;
+use std::process::Command;
+
+use asyncdrop::incident::IncidentKind;
+use asyncdrop::{
+    AsyncDrop, AsyncDropGuard, async_trait, with_async_drop, with_async_drop_2,
+    with_async_drop_2_infallible,
+};
+use futures::executor::block_on;
+
+use common::{Diary, Ending, Recorded, Session, abandon_after, message_of_panic, record};
+
+const CLEANED_UP_AFTER_THE_BLOCK: [&str; 4] = [
+    "block ends",
+    "ada cleanup begins",
+    "ada cleanup ends",
+    "ada dropped",
+];
+
+fn session(diary: &Diary) -> AsyncDropGuard<Session> {
+    AsyncDropGuard::new(Session::of("ada", diary))
+}
+
+/// A guard whose cleanup fails with `connection reset`.
+#[track_caller]
+fn failing_session(diary: &Diary) -> AsyncDropGuard<Session> {
+    AsyncDropGuard::new(Session::of("ada", diary).ending(Ending::Fails("connection reset")))
+}
+
+/// An error that a cleanup's `String` can be converted into, and that says so.
+#[derive(Debug, PartialEq, Eq)]
+enum AppError {
+    Body(&'static str),
+    Number(ParseIntError),
+    Cleanup(String),
+}
+
+impl From<String> for AppError {
+    fn from(error: String) -> Self {
+        Self::Cleanup(error)
+    }
+}
+
+impl From<ParseIntError> for AppError {
+    fn from(error: ParseIntError) -> Self {
+        Self::Number(error)
+    }
+}
+
+/// A value whose cleanup cannot fail.
+#[derive(Debug)]
+struct Scratch(Diary);
+
+#[async_trait]
+impl AsyncDrop for Scratch {
+    type Error = Infallible;
+
+    async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
+        self.0.write("scratch cleaned up");
+        Ok(())
+    }
+}
+
+#[test]
+fn w1_the_macro_cleans_up_after_a_block_that_ends_with_ok() {
+    let diary = Diary::default();
+    let session = session(&diary);
+
+    let result: Result<u32, AppError> = block_on(async {
+        with_async_drop_2!(session, {
+            session.diary.write("block ends");
+            Ok(7)
+        })
+    });
+
+    assert_eq!(result, Ok(7));
+    diary.assert_reads(&CLEANED_UP_AFTER_THE_BLOCK);
+}
+
+#[test]
+fn w1_the_macro_cleans_up_after_a_block_that_ends_with_err() {
+    let diary = Diary::default();
+    let session = session(&diary);
+
+    let result: Result<u32, AppError> = block_on(async {
+        with_async_drop_2!(session, {
+            session.diary.write("block ends");
+            Err(AppError::Body("the line is dead"))
+        })
+    });
+
+    assert_eq!(result, Err(AppError::Body("the line is dead")));
+    diary.assert_reads(&CLEANED_UP_AFTER_THE_BLOCK);
+}
+
+#[test]
+fn w1_a_question_mark_leaves_the_block_only_and_the_cleanup_runs() {
+    let diary = Diary::default();
+
+    let result = block_on(async {
+        let session = session(&diary);
+        let result: Result<u32, AppError> = with_async_drop_2!(session, {
+            diary.write("block ends");
+            let number: u32 = "seven".parse()?;
+            Ok(number)
+        });
+        diary.write("still in the function");
+        result
+    });
+
+    assert!(matches!(result, Err(AppError::Number(_))));
+    diary.assert_reads(&[
+        "block ends",
+        "ada cleanup begins",
+        "ada cleanup ends",
+        "ada dropped",
+        "still in the function",
+    ]);
+}
+
+#[test]
+fn w1_a_return_leaves_the_block_only_and_the_cleanup_runs() {
+    let diary = Diary::default();
+
+    let result = block_on(async {
+        let session = session(&diary);
+        let early = true;
+        let result: Result<u32, AppError> = with_async_drop_2!(session, {
+            diary.write("block ends");
+            if early {
+                return Ok(7);
+            }
+            diary.write("never written");
+            Ok(8)
+        });
+        diary.write("still in the function");
+        result
+    });
+
+    assert_eq!(result, Ok(7));
+    diary.assert_reads(&[
+        "block ends",
+        "ada cleanup begins",
+        "ada cleanup ends",
+        "ada dropped",
+        "still in the function",
+    ]);
+}
+
+#[test]
+fn w1_the_function_cleans_up_after_ok_err_question_mark_and_return() {
+    async fn run(diary: &Diary, number: &str) -> Result<u32, AppError> {
+        with_async_drop(session(diary), async |session| {
+            session.diary.write("block ends");
+            if number == "none" {
+                return Err(AppError::Body("no number"));
+            }
+            Ok(number.parse()?)
+        })
+        .await
+    }
+
+    for (number, expected) in [
+        ("7", Ok(7)),
+        ("none", Err(AppError::Body("no number"))),
+        (
+            "seven",
+            Err(AppError::Number("seven".parse::<u32>().unwrap_err())),
+        ),
+    ] {
+        let diary = Diary::default();
+        assert_eq!(block_on(run(&diary, number)), expected);
+        diary.assert_reads(&CLEANED_UP_AFTER_THE_BLOCK);
+    }
+}
+
+#[test]
+fn w1_the_infallible_macro_returns_whatever_the_block_ends_with() {
+    block_on(async {
+        let diary = Diary::default();
+        let scratch = AsyncDropGuard::new(Scratch(diary.clone()));
+        let number = with_async_drop_2_infallible!(scratch, {
+            scratch.0.write("block ends");
+            7
+        });
+        assert_eq!(number, 7);
+        diary.assert_reads(&["block ends", "scratch cleaned up"]);
+
+        let scratch = AsyncDropGuard::new(Scratch(Diary::default()));
+        with_async_drop_2_infallible!(scratch, {
+            scratch.0.write("nothing to return");
+        });
+
+        let scratch = AsyncDropGuard::new(Scratch(diary.clone()));
+        let result: Result<u32, ParseIntError> = with_async_drop_2_infallible!(scratch, {
+            let number = "seven".parse::<u32>()?;
+            scratch.0.write("never written");
+            Ok(number)
+        });
+        assert!(result.is_err());
+        diary.assert_reads(&["block ends", "scratch cleaned up", "scratch cleaned up"]);
+    });
+}
+
+#[test]
+fn w1_the_block_may_change_the_value() {
+    let diary = Diary::default();
+    // The binding is not `mut`: the macro takes the guard over.
+    let session = session(&diary);
+
+    let result: Result<(), AppError> = block_on(async {
+        with_async_drop_2!(session, {
+            session.user = "grace";
+            Ok(())
+        })
+    });
+
+    assert_eq!(result, Ok(()));
+    diary.assert_reads(&[
+        "grace cleanup begins",
+        "grace cleanup ends",
+        "grace dropped",
+    ]);
+}
+
+#[test]
+fn w1_a_block_that_cleaned_up_itself_leaves_nothing_to_do() {
+    let diary = Diary::default();
+    let session = failing_session(&diary);
+
+    let result: Result<(), AppError> = block_on(async {
+        with_async_drop_2!(session, {
+            assert_eq!(session.async_drop().await, Err("connection reset".into()));
+            Ok(())
+        })
+    });
+
+    assert_eq!(result, Ok(()));
+    diary.assert_reads(&["ada cleanup begins", "ada cleanup fails", "ada dropped"]);
+}
+
+#[test]
+fn w1_inner_scopes_are_cleaned_up_before_outer_ones() {
+    let diary = Diary::default();
+    let outer = AsyncDropGuard::new(Session::of("outer", &diary));
+    let inner = AsyncDropGuard::new(Session::of("inner", &diary));
+
+    let result: Result<u32, AppError> = block_on(async {
+        with_async_drop_2!(outer, {
+            let found = with_async_drop_2!(inner, {
+                diary.write(format!("{} and {}", outer.user, inner.user));
+                Ok::<u32, AppError>(7)
+            })?;
+            Ok(found + 1)
+        })
+    });
+
+    assert_eq!(result, Ok(8));
+    diary.assert_reads(&[
+        "outer and inner",
+        "inner cleanup begins",
+        "inner cleanup ends",
+        "inner dropped",
+        "outer cleanup begins",
+        "outer cleanup ends",
+        "outer dropped",
+    ]);
+}
+
+#[test]
+fn w2_the_error_of_the_cleanup_is_returned_where_the_body_was_ok() {
+    block_on(async {
+        let diary = Diary::default();
+        let session = failing_session(&diary);
+        let result: Result<u32, AppError> = with_async_drop_2!(session, { Ok(7) });
+        assert_eq!(result, Err(AppError::Cleanup("connection reset".into())));
+
+        let session = failing_session(&diary);
+        let result: Result<u32, AppError> = with_async_drop(session, async |_| Ok(7)).await;
+        assert_eq!(result, Err(AppError::Cleanup("connection reset".into())));
+    });
+}
+
+#[test]
+fn w2_the_error_of_the_cleanup_goes_through_map_error() {
+    block_on(async {
+        let diary = Diary::default();
+        let session = failing_session(&diary);
+        let context = "logging out";
+        let result: Result<u32, io::Error> = with_async_drop_2!(session, { Ok(7) }, |error| {
+            io::Error::other(format!("{context}: {error}"))
+        });
+        assert_eq!(
+            result.unwrap_err().to_string(),
+            "logging out: connection reset"
+        );
+
+        // A path to a function, and a comma at the end, are as good.
+        let session = failing_session(&diary);
+        let result: Result<u32, io::Error> =
+            with_async_drop_2!(session, { Ok(7) }, io::Error::other,);
+        assert_eq!(result.unwrap_err().to_string(), "connection reset");
+    });
+}
+
+/// What must be reported when the cleanup of [`failing_session`] lost to an earlier error.
+fn suppressed(place: String) -> Recorded {
+    let type_name = std::any::type_name::<Session>();
+    Recorded {
+        kind: IncidentKind::Suppressed,
+        type_name,
+        location: place.clone(),
+        message: format!(
+            "async_drop on {type_name} failed after an earlier error: \"connection reset\", created at {place}"
+        ),
+    }
+}
+
+#[test]
+fn w2_in_the_macro_the_bodys_error_wins_and_the_cleanups_is_reported() {
+    let diary = Diary::default();
+    let line = line!() + 1;
+    let session = failing_session(&diary);
+
+    let (result, incidents) = record(|| {
+        block_on(async {
+            with_async_drop_2!(session, {
+                Err::<u32, _>(AppError::Body("the line is dead"))
+            })
+        })
+    });
+
+    assert_eq!(result, Err(AppError::Body("the line is dead")));
+    assert_eq!(incidents, [suppressed(place!(line, 19))]);
+    diary.assert_reads(&["ada cleanup begins", "ada cleanup fails", "ada dropped"]);
+}
+
+#[test]
+fn w2_with_map_error_the_bodys_error_wins_and_is_not_mapped() {
+    let diary = Diary::default();
+    let line = line!() + 1;
+    let session = failing_session(&diary);
+
+    let (result, incidents) = record(|| {
+        block_on(async {
+            with_async_drop_2!(
+                session,
+                { Err::<u32, _>(AppError::Body("the line is dead")) },
+                |_| unreachable!("nothing returns the cleanup's error")
+            )
+        })
+    });
+
+    assert_eq!(result, Err(AppError::Body("the line is dead")));
+    assert_eq!(incidents, [suppressed(place!(line, 19))]);
+}
+
+#[test]
+fn w2_in_the_function_the_bodys_error_wins_and_the_cleanups_is_reported() {
+    let diary = Diary::default();
+    let line = line!() + 1;
+    let session = failing_session(&diary);
+
+    let (result, incidents) = record(|| {
+        block_on(with_async_drop(session, async |_| {
+            Err::<u32, _>(AppError::Body("the line is dead"))
+        }))
+    });
+
+    assert_eq!(result, Err(AppError::Body("the line is dead")));
+    assert_eq!(incidents, [suppressed(place!(line, 19))]);
+}
+
+#[test]
+fn w2_in_nested_scopes_the_first_error_wins_and_every_other_is_reported() {
+    let diary = Diary::default();
+    let outer_line = line!() + 1;
+    let outer = failing_session(&diary);
+    let inner_line = line!() + 1;
+    let inner = failing_session(&diary);
+
+    let (result, incidents) = record(|| {
+        block_on(async {
+            with_async_drop_2!(outer, {
+                with_async_drop_2!(inner, { Err::<u32, _>(AppError::Body("the line is dead")) })
+            })
+        })
+    });
+
+    assert_eq!(result, Err(AppError::Body("the line is dead")));
+    assert_eq!(
+        incidents,
+        [
+            suppressed(place!(inner_line, 17)),
+            suppressed(place!(outer_line, 17)),
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn w3_a_scope_that_borrows_across_awaits_can_be_spawned() {
+    let diary = Diary::default();
+    let session = session(&diary);
+
+    let task = tokio::spawn(with_async_drop(session, async |session| {
+        let user = &mut session.user;
+        tokio::task::yield_now().await;
+        *user = "grace";
+        tokio::task::yield_now().await;
+        session.diary.write("block ends");
+        Ok::<_, AppError>(7)
+    }));
+
+    assert_eq!(task.await.unwrap(), Ok(7));
+    diary.assert_reads(&[
+        "block ends",
+        "grace cleanup begins",
+        "grace cleanup ends",
+        "grace dropped",
+    ]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn w3_a_macro_that_borrows_across_awaits_can_be_spawned() {
+    let diary = Diary::default();
+    let session = session(&diary);
+
+    let task = tokio::spawn(async move {
+        with_async_drop_2!(session, {
+            let user = &mut session.user;
+            tokio::task::yield_now().await;
+            *user = "grace";
+            Ok::<_, AppError>(user.len())
+        })
+    });
+
+    assert_eq!(task.await.unwrap(), Ok(5));
+    diary.assert_reads(&[
+        "grace cleanup begins",
+        "grace cleanup ends",
+        "grace dropped",
+    ]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn w3_an_infallible_macro_that_borrows_across_awaits_can_be_spawned() {
+    let diary = Diary::default();
+    let scratch = AsyncDropGuard::new(Scratch(diary.clone()));
+
+    let task = tokio::spawn(async move {
+        with_async_drop_2_infallible!(scratch, {
+            let diary = &mut scratch.0;
+            tokio::task::yield_now().await;
+            diary.write("block ends");
+        });
+    });
+
+    task.await.unwrap();
+    diary.assert_reads(&["block ends", "scratch cleaned up"]);
+}
+
+#[test]
+fn w3_the_closure_may_borrow_from_its_surroundings_and_move_out_of_them() {
+    let diary = Diary::default();
+    let mut lines = vec!["hello"];
+    let last = String::from("goodbye");
+
+    let result: Result<String, AppError> = block_on(with_async_drop(
+        session(&diary),
+        async |session: &mut Session| {
+            lines.push(session.user);
+            tokio::task::yield_now().await;
+            let moved = last;
+            Ok(moved)
+        },
+    ));
+
+    assert_eq!(result, Ok("goodbye".into()));
+    assert_eq!(lines, ["hello", "ada"]);
+}
+
+/// The crate in `tests/fixtures/alone` has no dependency but `asyncdrop`, and hides every name that it can.
+#[test]
+fn w4_the_macros_work_in_a_crate_that_depends_on_asyncdrop_alone() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let fixture = root.join("tests/fixtures/alone");
+    // A lock file of its own would have to be kept in step by hand. Cargo takes what it needs from the workspace's.
+    let lock = fixture.join("Cargo.lock");
+    fs::copy(root.join("Cargo.lock"), &lock).unwrap();
+
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--offline", "--quiet"])
+        .current_dir(&fixture)
+        .env(
+            "CARGO_TARGET_DIR",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("alone"),
+        )
+        .output()
+        .unwrap();
+    fs::remove_file(lock).unwrap();
+
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{stderr}");
+    // Not a warning either.
+    assert_eq!(stderr, "");
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "the block ends\ncleaned up\n".repeat(5)
+    );
+}
+
+#[test]
+fn w4_the_names_inside_the_macros_do_not_meet_those_of_the_block() {
+    let diary = Diary::default();
+
+    let result: Result<usize, AppError> = block_on(async {
+        let body = session(&diary);
+        let guard = 1;
+        let map_error = 2;
+        with_async_drop_2!(body, { Ok(body.user.len() + guard + map_error) })
+    });
+
+    assert_eq!(result, Ok(6));
+    diary.assert_reads(&["ada cleanup begins", "ada cleanup ends", "ada dropped"]);
+}
+
+#[test]
+fn w5_a_panic_in_the_block_skips_the_cleanup_and_is_reported() {
+    let diary = Diary::default();
+    let line = line!() + 1;
+    let session = AsyncDropGuard::new(Session::of("ada", &diary));
+
+    let (message, incidents) = record(|| {
+        message_of_panic(|| {
+            block_on(async {
+                with_async_drop_2!(session, {
+                    if session.user == "ada" {
+                        panic!("the line is dead");
+                    }
+                    Ok::<(), AppError>(())
+                })
+            })
+        })
+    });
+
+    assert_eq!(message, "the line is dead");
+    assert_forgotten_while_unwinding(&incidents, place!(line, 19));
+    diary.assert_reads(&["ada dropped"]);
+}
+
+#[test]
+fn w5_a_panic_in_the_infallible_block_skips_the_cleanup_and_is_reported() {
+    let diary = Diary::default();
+    let scratch = AsyncDropGuard::new(Scratch(diary.clone()));
+
+    let (message, incidents) = record(|| {
+        message_of_panic(|| {
+            block_on(async {
+                with_async_drop_2_infallible!(scratch, {
+                    scratch.0.write("about to panic");
+                    if true {
+                        panic!("the line is dead");
+                    }
+                })
+            })
+        })
+    });
+
+    assert_eq!(message, "the line is dead");
+    let kinds: Vec<_> = incidents.iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, [IncidentKind::Forgotten]);
+    diary.assert_reads(&["about to panic"]);
+}
+
+#[test]
+fn w5_a_panic_in_the_closure_skips_the_cleanup_and_is_reported() {
+    let diary = Diary::default();
+    let line = line!() + 1;
+    let session = AsyncDropGuard::new(Session::of("ada", &diary));
+
+    let (message, incidents) = record(|| {
+        message_of_panic(|| {
+            block_on(with_async_drop(session, async |session| {
+                if session.user == "ada" {
+                    panic!("the line is dead");
+                }
+                Ok::<(), AppError>(())
+            }))
+        })
+    });
+
+    assert_eq!(message, "the line is dead");
+    assert_forgotten_while_unwinding(&incidents, place!(line, 19));
+    diary.assert_reads(&["ada dropped"]);
+}
+
+#[track_caller]
+fn assert_forgotten_while_unwinding(incidents: &[Recorded], place: String) {
+    assert_eq!(
+        incidents,
+        [Recorded {
+            kind: IncidentKind::Forgotten,
+            type_name: std::any::type_name::<Session>(),
+            location: place.clone(),
+            message: format!("Forgot to call async_drop on Session(\"ada\"), created at {place}"),
+        }]
+    );
+}
+
+#[test]
+fn a_scope_dropped_in_its_block_reports_a_forgotten_guard() {
+    let diary = Diary::default();
+    let session = session(&diary);
+
+    let (_, incidents) = record(|| {
+        abandon_after(
+            1,
+            with_async_drop(session, async |_| {
+                tokio::task::yield_now().await;
+                Ok::<(), AppError>(())
+            }),
+        );
+    });
+
+    let kinds: Vec<_> = incidents.iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, [IncidentKind::Forgotten]);
+    diary.assert_reads(&["ada dropped"]);
+}
+
+#[test]
+fn a_scope_dropped_in_its_cleanup_reports_an_interrupted_one() {
+    fn check(scope: impl Future, diary: &Diary) {
+        let (_, incidents) = record(|| abandon_after(1, scope));
+        let kinds: Vec<_> = incidents.iter().map(|it| it.kind).collect();
+        assert_eq!(kinds, [IncidentKind::Interrupted]);
+        diary.assert_reads(&["ada cleanup begins", "ada dropped"]);
+    }
+
+    let diary = Diary::default();
+    let session = AsyncDropGuard::new(Session::of("ada", &diary).waiting(1));
+    check(
+        with_async_drop(session, async |_| Ok::<(), AppError>(())),
+        &diary,
+    );
+
+    let diary = Diary::default();
+    let session = AsyncDropGuard::new(Session::of("ada", &diary).waiting(1));
+    check(
+        async { with_async_drop_2!(session, { Ok::<(), AppError>(()) }) },
+        &diary,
+    );
+}
+
+#[test]
+fn a_scope_that_was_never_polled_reports_a_forgotten_guard() {
+    let diary = Diary::default();
+
+    let (_, incidents) = record(|| {
+        drop(with_async_drop(session(&diary), async |_| {
+            Ok::<(), AppError>(())
+        }));
+    });
+
+    let kinds: Vec<_> = incidents.iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, [IncidentKind::Forgotten]);
+}
