@@ -570,6 +570,7 @@ fn w5_a_panic_in_the_infallible_block_skips_the_cleanup_and_is_reported() {
                     if true {
                         panic!("the line is dead");
                     }
+                    7
                 })
             })
         })
