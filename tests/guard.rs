@@ -328,7 +328,7 @@ fn g4_the_error_is_reported_where_a_panic_of_the_values_own_drop_takes_its_way()
     assert_eq!(
         incident.message,
         format!(
-            "async_drop on {} failed after an earlier error: \"connection reset\", created at {place}",
+            "Suppressed an error of {}: \"connection reset\", created at {place}",
             std::any::type_name::<Session>()
         )
     );

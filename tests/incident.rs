@@ -120,7 +120,7 @@ fn i1_the_default_hook_prints_a_suppressed_error_and_does_not_panic() {
         Outcome {
             lived_on: true,
             stderr: format!(
-                "async_drop on {} failed after an earlier error: \"connection reset\", created at {place}\n\
+                "Suppressed an error of {}: \"connection reset\", created at {place}\n\
                  no panic so far\n",
                 std::any::type_name::<Session>()
             ),

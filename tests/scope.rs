@@ -320,7 +320,7 @@ fn suppressed(place: String) -> Recorded {
         type_name,
         location: place.clone(),
         message: format!(
-            "async_drop on {type_name} failed after an earlier error: \"connection reset\", created at {place}"
+            "Suppressed an error of {type_name}: \"connection reset\", created at {place}"
         ),
     }
 }
