@@ -258,6 +258,7 @@ where
     }
 }
 
+#[diagnostic::do_not_recommend]
 #[async_trait]
 impl<T> AsyncDrop for AsyncDropArc<T>
 where

@@ -259,6 +259,7 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 #[async_trait]
 impl<K, V> AsyncDrop for AsyncDropHashMap<K, V>
 where

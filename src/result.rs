@@ -128,6 +128,7 @@ where
     }
 }
 
+#[diagnostic::do_not_recommend]
 #[async_trait]
 impl<T, E> AsyncDrop for AsyncDropResult<T, E>
 where

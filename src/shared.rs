@@ -246,6 +246,7 @@ where
     }
 }
 
+#[diagnostic::do_not_recommend]
 #[async_trait]
 impl<O, Fut> AsyncDrop for AsyncDropShared<O, Fut>
 where

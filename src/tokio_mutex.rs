@@ -184,6 +184,7 @@ fn reach_value<T: Debug>(lock: MutexGuard<'_, AsyncDropGuard<T>>) -> MappedMutex
     MutexGuard::map(lock, |guard| &mut **guard)
 }
 
+#[diagnostic::do_not_recommend]
 #[async_trait]
 impl<T> AsyncDrop for AsyncDropTokioMutex<T>
 where
