@@ -450,16 +450,29 @@ fn i3_a_debug_that_panics_while_unwinding_does_not_abort_and_the_rest_is_printed
 }
 
 #[test]
-fn i3_a_debug_that_panics_in_the_first_panic_does_not_hide_it() {
-    let line = line!() + 1;
-    let guard = AsyncDropGuard::new(Unprintable);
+fn i3_a_debug_that_panics_leaves_the_rest_of_the_message_of_the_default_hook() {
+    fn program() {
+        drop(AsyncDropGuard::new(Unprintable));
+    }
+    let line = line!() - 2;
 
-    let message = message_of_panic(|| drop(guard));
+    let outcome = run_in_new_process(
+        "i3_a_debug_that_panics_leaves_the_rest_of_the_message_of_the_default_hook",
+        program,
+    );
 
-    let place = place!(line, 17);
+    let place = place!(line, 14);
     assert_eq!(
-        message,
-        format!("Forgot to call async_drop on <a value whose Debug panicked>, created at {place}")
+        outcome,
+        Outcome {
+            lived_on: true,
+            stderr: format!(
+                "thread 'program' panicked at tests/incident.rs\n\
+                 Debug is out of order\n\
+                 thread 'program' panicked at src/incident.rs\n\
+                 Forgot to call async_drop on <a value whose Debug panicked>, created at {place}\n"
+            ),
+        }
     );
 }
 

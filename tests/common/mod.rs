@@ -13,6 +13,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, Once};
 use std::task::{Context, Poll, Waker};
 use std::thread;
+use std::time::Duration;
 
 use asyncdrop::incident::{self, Incident, IncidentKind};
 use asyncdrop::{AsyncDrop, async_trait};
@@ -240,6 +241,12 @@ pub struct Outcome {
 #[track_caller]
 pub fn run_in_new_process(test: &str, program: fn()) -> Outcome {
     if std::env::var_os(CHILD).is_some() {
+        // A program that hangs must fail its test, not hang it too.
+        thread::spawn(|| {
+            thread::sleep(Duration::from_secs(60));
+            eprintln!("the program is still running after a minute");
+            std::process::exit(1);
+        });
         let thread = thread::Builder::new().name("program".into());
         let _ = thread.spawn(program).unwrap().join();
         std::process::exit(LIVED_ON);
