@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use async_trait::async_trait;
 use futures_util::future::{FutureExt, Shared};
 
+use crate::incident::contain_panic;
 use crate::{AsyncDrop, AsyncDropArc, AsyncDropGuard};
 
 /// Shares the creation of a guarded value: several tasks wait for it, it runs once, and each gets an owner.
@@ -128,7 +129,7 @@ where
         let created_at = Location::caller();
         let outcome = Arc::new(OnceLock::new());
         let creation = Creation {
-            future: Box::pin(future),
+            future: Some(Box::pin(future)),
             outcome: Arc::clone(&outcome),
             created_at,
         };
@@ -304,10 +305,13 @@ where
 
 /// The future that creates the value and puts it, or its panic, where all owners find it.
 struct Creation<O: Debug, Fut> {
-    future: Pin<Box<Fut>>,
+    /// `None` once it is done.
+    future: Option<Pin<Box<Fut>>>,
     outcome: Arc<OnceLock<Outcome<O>>>,
     created_at: &'static Location<'static>,
 }
+
+const DONE_IS_NOT_POLLED: &str = "a future that is done is not polled again";
 
 impl<O, Fut> Future for Creation<O, Fut>
 where
@@ -318,15 +322,22 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // Caught here, because a `Shared` would forget the panic and only say that there was one.
-        let polled = catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(cx)));
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let future = self.future.as_mut().expect(DONE_IS_NOT_POLLED);
+            let value = ready!(future.as_mut().poll(cx));
+            // Dropped here with what it has captured, because a panic in that leaves a `Shared` waiting for ever.
+            self.future = None;
+            Poll::Ready(value)
+        }));
         let outcome = match polled {
             Ok(polled) => Outcome::Created(AsyncDropArc::new_at(ready!(polled), self.created_at)),
-            Err(panic) => Outcome::Panicked(Mutex::new(Some(panic))),
+            Err(panic) => {
+                // The first panic is the one to go on. One more, from dropping the future, says what it has to say itself.
+                contain_panic(|| self.future = None);
+                Outcome::Panicked(Mutex::new(Some(panic)))
+            }
         };
-        assert!(
-            self.outcome.set(outcome).is_ok(),
-            "a future that is done is not polled again"
-        );
+        assert!(self.outcome.set(outcome).is_ok(), "{DONE_IS_NOT_POLLED}");
         Poll::Ready(())
     }
 }
