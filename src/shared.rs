@@ -124,6 +124,26 @@ where
     Fut: Future<Output = AsyncDropGuard<O>> + Send,
 {
     /// Makes the first owner of a value that `future` will create. It is not polled yet.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropShared, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool { size: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut shared = AsyncDropShared::new(async { AsyncDropGuard::new(Pool { size: 4 }) });
+    /// // Nobody asked for the pool. It is created now, to be cleaned up.
+    /// shared.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[track_caller]
     pub fn new(future: Fut) -> AsyncDropGuard<Self> {
         let created_at = Location::caller();
@@ -150,7 +170,28 @@ where
     ///
     /// # Examples
     ///
-    /// The example of the [type](Self) has two owners.
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropShared, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool { size: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut first = AsyncDropShared::new(async { AsyncDropGuard::new(Pool { size: 4 }) });
+    /// let mut second = AsyncDropShared::clone(&first);
+    /// first.async_drop().await.unwrap();
+    ///
+    /// let mut pool = second.get().await;
+    /// assert_eq!(pool.size, 4);
+    /// pool.async_drop().await.unwrap();
+    /// second.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[track_caller]
     pub fn clone(owner: &AsyncDropGuard<Self>) -> AsyncDropGuard<Self> {
         Self::owner_at(Arc::clone(owner.inner()), Location::caller())
@@ -184,7 +225,25 @@ where
     ///
     /// # Examples
     ///
-    /// The example of the [type](Self) gets the value twice.
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropShared, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool { size: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut shared = AsyncDropShared::new(async { AsyncDropGuard::new(Pool { size: 4 }) });
+    /// let mut pool = shared.get().await;
+    /// assert_eq!(pool.size, 4);
+    /// pool.async_drop().await.unwrap();
+    /// shared.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[track_caller]
     pub fn get(&self) -> AsyncDropSharedGet<'_, O, Fut> {
         let inner = self.inner();
@@ -343,6 +402,28 @@ where
 }
 
 /// Waits for a shared value. Made by [`AsyncDropShared::get`].
+///
+/// # Examples
+///
+/// ```
+/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropShared, async_trait};
+/// # use std::convert::Infallible;
+/// # #[derive(Debug)]
+/// # struct Pool { size: u32 }
+/// # #[async_trait]
+/// # impl AsyncDrop for Pool {
+/// #     type Error = Infallible;
+/// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut shared = AsyncDropShared::new(async { AsyncDropGuard::new(Pool { size: 4 }) });
+/// let (mut one, mut other) = tokio::join!(shared.get(), shared.get());
+/// # one.async_drop().await.unwrap();
+/// # other.async_drop().await.unwrap();
+/// # shared.async_drop().await.unwrap();
+/// # }
+/// ```
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct AsyncDropSharedGet<'a, O, Fut>
 where

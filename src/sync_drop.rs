@@ -113,6 +113,26 @@ pub struct SyncDrop<T: AsyncDrop + Debug> {
 
 impl<T: AsyncDrop + Debug> SyncDrop<T> {
     /// Takes over the guard, and cleans its value up when it is dropped, within 10 seconds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, SyncDrop, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Database { name: &'static str }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Database {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let database = SyncDrop::new(AsyncDropGuard::new(Database { name: "test" }));
+    /// assert_eq!(database.name, "test");
+    /// // The cleanup runs here.
+    /// # }
+    /// ```
     pub fn new(guard: AsyncDropGuard<T>) -> Self {
         Self::with_time_limit(guard, Duration::from_secs(10))
     }
