@@ -87,6 +87,26 @@ where
     T: AsyncDrop + Debug + Send + Sync,
 {
     /// Makes the first owner of the value in `guard`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool { size: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut pool = AsyncDropArc::new(AsyncDropGuard::new(Pool { size: 4 }));
+    /// assert_eq!(pool.size, 4);
+    /// pool.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[track_caller]
     pub fn new(guard: AsyncDropGuard<T>) -> AsyncDropGuard<Self> {
         Self::new_at(guard, Location::caller())
@@ -198,6 +218,29 @@ where
     }
 
     /// How many owners there are now. Other threads may change that at any time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool { size: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut first = AsyncDropArc::new(AsyncDropGuard::new(Pool { size: 4 }));
+    /// assert_eq!(AsyncDropArc::strong_count(&first), 1);
+    /// let mut second = AsyncDropArc::clone(&first);
+    /// assert_eq!(AsyncDropArc::strong_count(&first), 2);
+    /// # first.async_drop().await.unwrap();
+    /// # second.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[must_use]
     pub fn strong_count(owner: &AsyncDropGuard<Self>) -> usize {
         match &owner.state {
@@ -208,6 +251,31 @@ where
     }
 
     /// Whether two owners share one value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool { size: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut first = AsyncDropArc::new(AsyncDropGuard::new(Pool { size: 4 }));
+    /// let mut second = AsyncDropArc::clone(&first);
+    /// let mut stranger = AsyncDropArc::new(AsyncDropGuard::new(Pool { size: 4 }));
+    /// assert!(AsyncDropArc::ptr_eq(&first, &second));
+    /// assert!(!AsyncDropArc::ptr_eq(&first, &stranger));
+    /// # first.async_drop().await.unwrap();
+    /// # second.async_drop().await.unwrap();
+    /// # stranger.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[must_use]
     pub fn ptr_eq(one: &AsyncDropGuard<Self>, other: &AsyncDropGuard<Self>) -> bool {
         match (&one.state, &other.state) {
@@ -312,6 +380,29 @@ impl<T: Debug> Debug for AsyncDropArc<T> {
 /// A reference to a shared value that keeps nobody from cleaning it up.
 ///
 /// Made by [`AsyncDropArc::downgrade`]. It owns nothing and needs no `async_drop`.
+///
+/// # Examples
+///
+/// ```
+/// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropWeak, async_trait};
+/// # use std::convert::Infallible;
+/// # #[derive(Debug)]
+/// # struct Pool { size: u32 }
+/// # #[async_trait]
+/// # impl AsyncDrop for Pool {
+/// #     type Error = Infallible;
+/// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut pool = AsyncDropArc::new(AsyncDropGuard::new(Pool { size: 4 }));
+/// let metrics: AsyncDropWeak<Pool> = AsyncDropArc::downgrade(&pool);
+///
+/// // Nobody has to end the metrics' reference.
+/// pool.async_drop().await.unwrap();
+/// assert!(metrics.upgrade().is_none());
+/// # }
+/// ```
 pub struct AsyncDropWeak<T: Debug> {
     weak: Weak<AsyncDropGuard<T>>,
 }

@@ -87,6 +87,35 @@ pub trait AsyncDrop {
     /// # Cancel safety
     ///
     /// The guard calls this again after an interruption, so a second call must finish what the first one began.
+    ///
+    /// # Examples
+    ///
+    /// Two files, both flushed even when the first one fails, and no error lost when both do:
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, async_trait};
+    /// # use std::io;
+    /// # use tokio::{fs::File, io::AsyncWriteExt};
+    /// #[derive(Debug)]
+    /// struct Store {
+    ///     data: File,
+    ///     index: File,
+    /// }
+    ///
+    /// #[async_trait]
+    /// impl AsyncDrop for Store {
+    ///     type Error = io::Error;
+    ///
+    ///     async fn async_drop_impl(&mut self) -> io::Result<()> {
+    ///         let data = self.data.flush().await;
+    ///         let index = self.index.flush().await;
+    ///         match (data, index) {
+    ///             (Err(data), Err(index)) => Err(io::Error::other(format!("{data}; {index}"))),
+    ///             (data, index) => data.and(index),
+    ///         }
+    ///     }
+    /// }
+    /// ```
     async fn async_drop_impl(&mut self) -> Result<(), Self::Error>;
 }
 

@@ -53,11 +53,58 @@ impl<K, E> DropErrors<K, E> {
     }
 
     /// The errors with their keys, in the order of the cleanups.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_drop_all, async_trait};
+    /// # #[derive(Debug)]
+    /// # struct Upload { complete: bool }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Upload {
+    /// #     type Error = String;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), String> {
+    /// #         if self.complete { Ok(()) } else { Err("half of it is missing".into()) }
+    /// #     }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let photo = AsyncDropGuard::new(Upload { complete: true });
+    /// # let film = AsyncDropGuard::new(Upload { complete: false });
+    /// let errors = async_drop_all([("photo.jpg", photo), ("film.mp4", film)]).await.unwrap_err();
+    /// for (name, error) in errors.iter() {
+    ///     println!("{name}: {error}");
+    /// }
+    /// # assert_eq!(errors.iter().next(), Some((&"film.mp4", &"half of it is missing".to_owned())));
+    /// # }
+    /// ```
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &E)> {
         self.errors.iter().map(|(key, error)| (key, error))
     }
 
     /// How many cleanups failed. At least one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_drop_all, async_trait};
+    /// # #[derive(Debug)]
+    /// # struct Upload { complete: bool }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Upload {
+    /// #     type Error = String;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), String> {
+    /// #         if self.complete { Ok(()) } else { Err("half of it is missing".into()) }
+    /// #     }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let photo = AsyncDropGuard::new(Upload { complete: true });
+    /// # let film = AsyncDropGuard::new(Upload { complete: false });
+    /// let errors = async_drop_all([("photo.jpg", photo), ("film.mp4", film)]).await.unwrap_err();
+    /// assert_eq!(errors.len(), 1);
+    /// # }
+    /// ```
     #[expect(
         clippy::len_without_is_empty,
         reason = "it would always be false, and asking would be a mistake"
@@ -68,6 +115,28 @@ impl<K, E> DropErrors<K, E> {
     }
 
     /// How many cleanups there were, failed ones and others.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_drop_all, async_trait};
+    /// # #[derive(Debug)]
+    /// # struct Upload { complete: bool }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Upload {
+    /// #     type Error = String;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), String> {
+    /// #         if self.complete { Ok(()) } else { Err("half of it is missing".into()) }
+    /// #     }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let photo = AsyncDropGuard::new(Upload { complete: true });
+    /// # let film = AsyncDropGuard::new(Upload { complete: false });
+    /// let errors = async_drop_all([("photo.jpg", photo), ("film.mp4", film)]).await.unwrap_err();
+    /// assert_eq!(errors.total(), 2);
+    /// # }
+    /// ```
     #[must_use]
     pub fn total(&self) -> usize {
         self.total

@@ -15,6 +15,10 @@ use crate::{AsyncDrop, AsyncDropGuard};
 /// The first error there was: that of `first` before that of `second`, and both before that of a cleanup.
 /// The ones that are not returned are [`Suppressed`](crate::incident::IncidentKind::Suppressed) incidents.
 ///
+/// # Panics
+///
+/// A panic in the cleanup goes on in the place of the error, and the guard reports it as an incident.
+///
 /// # Cancel safety
 ///
 /// Dropping the future drops the guards it holds, armed or interrupted, and each is an incident.

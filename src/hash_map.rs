@@ -84,6 +84,27 @@ where
     V: AsyncDrop<Error: Send> + Debug + Send,
 {
     /// Makes an empty map.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Session { id: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut sessions = AsyncDropHashMap::<&str, Session>::new();
+    /// assert!(sessions.is_empty());
+    /// // An empty map is a guard too.
+    /// sessions.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[track_caller]
     pub fn new() -> AsyncDropGuard<Self> {
         AsyncDropGuard::new(Self {
@@ -174,6 +195,29 @@ where
     }
 
     /// Looks at the value with this key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Session { id: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let mut sessions = AsyncDropHashMap::new();
+    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
+    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// assert_eq!(sessions.get("ada").map(|session| session.id), Some(1));
+    /// assert!(sessions.get("eve").is_none());
+    /// # sessions.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[must_use]
     pub fn get<Q>(&self, key: &Q) -> Option<&V>
     where
@@ -184,6 +228,31 @@ where
     }
 
     /// Works with the value with this key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Session { id: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let mut sessions = AsyncDropHashMap::new();
+    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
+    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// if let Some(session) = sessions.get_mut("ada") {
+    ///     session.id = 7;
+    /// }
+    /// assert_eq!(sessions.get("ada").map(|session| session.id), Some(7));
+    /// # sessions.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[must_use]
     pub fn get_mut<Q>(&mut self, key: &Q) -> Option<&mut V>
     where
@@ -194,6 +263,31 @@ where
     }
 
     /// Takes the value with this key out of the map. The caller owns it, and must end it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Session { id: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let mut sessions = AsyncDropHashMap::new();
+    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
+    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// if let Some(mut session) = sessions.remove("ada") {
+    ///     session.async_drop().await.unwrap();
+    /// }
+    /// assert!(!sessions.contains_key("ada"));
+    /// # sessions.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[must_use = "the value is a guard, which panics if it is dropped"]
     pub fn remove<Q>(&mut self, key: &Q) -> Option<AsyncDropGuard<V>>
     where
@@ -204,6 +298,29 @@ where
     }
 
     /// Whether the map has a value with this key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Session { id: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let mut sessions = AsyncDropHashMap::new();
+    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
+    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// assert!(sessions.contains_key("ada"));
+    /// assert!(!sessions.contains_key("eve"));
+    /// # sessions.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[must_use]
     pub fn contains_key<Q>(&self, key: &Q) -> bool
     where
@@ -216,23 +333,117 @@ where
 
 impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// How many values the map has.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Session { id: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let mut sessions = AsyncDropHashMap::new();
+    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
+    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// assert_eq!(sessions.len(), 2);
+    /// # sessions.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
     /// Whether the map has no value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Session { id: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let mut sessions = AsyncDropHashMap::new();
+    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
+    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// assert!(!sessions.is_empty());
+    /// # sessions.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
     /// All keys and values, in no certain order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Session { id: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let mut sessions = AsyncDropHashMap::new();
+    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
+    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// for (user, session) in sessions.iter() {
+    ///     println!("{user} has session {}", session.id);
+    /// }
+    /// # assert_eq!(sessions.iter().map(|(_, session)| session.id).sum::<u32>(), 3);
+    /// # sessions.async_drop().await.unwrap();
+    /// # }
+    /// ```
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &V)> {
         self.values.iter().map(|(key, guard)| (key, &**guard))
     }
 
     /// All keys and values to be worked with, in no certain order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Session { id: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let mut sessions = AsyncDropHashMap::new();
+    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
+    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// for (_, session) in sessions.iter_mut() {
+    ///     session.id += 100;
+    /// }
+    /// assert_eq!(sessions.get("bob").map(|session| session.id), Some(102));
+    /// # sessions.async_drop().await.unwrap();
+    /// # }
+    /// ```
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&K, &mut V)> {
         self.values
             .iter_mut()
@@ -240,22 +451,96 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     }
 
     /// All keys, in no certain order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Session { id: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let mut sessions = AsyncDropHashMap::new();
+    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
+    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// let mut users: Vec<_> = sessions.keys().collect();
+    /// users.sort();
+    /// assert_eq!(users, [&"ada", &"bob"]);
+    /// # sessions.async_drop().await.unwrap();
+    /// # }
+    /// ```
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &K> {
         self.values.keys()
     }
 
     /// All values, in no certain order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Session { id: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let mut sessions = AsyncDropHashMap::new();
+    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
+    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// assert_eq!(sessions.values().map(|session| session.id).max(), Some(2));
+    /// # sessions.async_drop().await.unwrap();
+    /// # }
+    /// ```
     pub fn values(&self) -> impl ExactSizeIterator<Item = &V> {
         self.values.values().map(|guard| &**guard)
     }
 
     /// Takes all values out of the map. The caller owns them, and must end each.
+    /// The map is empty from this call on, whatever becomes of the iterator.
     ///
     /// # Panics
     ///
     /// Dropping the iterator before its end drops the guards that are left in it, and so panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Session { id: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let mut sessions = AsyncDropHashMap::new();
+    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
+    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// for (user, mut session) in sessions.drain() {
+    ///     println!("goodbye {user}");
+    ///     session.async_drop().await.unwrap();
+    /// }
+    /// assert!(sessions.is_empty());
+    /// # sessions.async_drop().await.unwrap();
+    /// # }
+    /// ```
     pub fn drain(&mut self) -> impl ExactSizeIterator<Item = (K, AsyncDropGuard<V>)> {
-        self.values.drain()
+        // A drain of the standard map leaks what is behind the first value whose `Drop` panics. A vector does not.
+        self.values.drain().collect::<Vec<_>>().into_iter()
     }
 }
 
@@ -274,6 +559,15 @@ where
     }
 }
 
+/// Lets every value report its missed cleanup.
+///
+/// A map of the standard library leaks what is behind the first value whose `Drop` panics. A vector does not.
+impl<K, V: AsyncDrop + Debug> Drop for AsyncDropHashMap<K, V> {
+    fn drop(&mut self) {
+        self.cleanups.extend(self.values.drain());
+    }
+}
+
 impl<K: Debug, V: AsyncDrop + Debug> Debug for AsyncDropHashMap<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map()
@@ -286,6 +580,32 @@ impl<K: Debug, V: AsyncDrop + Debug> Debug for AsyncDropHashMap<K, V> {
 /// [`AsyncDropHashMap::try_insert`] found the key taken. Both arguments come back.
 ///
 /// The value is still guarded, and must be ended by whoever handles the error.
+///
+/// # Examples
+///
+/// ```
+/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+/// # use std::convert::Infallible;
+/// # #[derive(Debug)]
+/// # struct Session { id: u32 }
+/// # #[async_trait]
+/// # impl AsyncDrop for Session {
+/// #     type Error = Infallible;
+/// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let mut sessions = AsyncDropHashMap::new();
+/// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
+/// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+/// if let Err(taken) = sessions.try_insert("ada", AsyncDropGuard::new(Session { id: 3 })) {
+///     eprintln!("{taken}");
+///     let mut session = taken.value;
+///     session.async_drop().await.unwrap();
+/// }
+/// # sessions.async_drop().await.unwrap();
+/// # }
+/// ```
 pub struct TryInsertError<K, V: Debug> {
     /// The key that is taken.
     pub key: K,

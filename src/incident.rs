@@ -30,6 +30,29 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 
 /// What kind of thing went wrong.
+///
+/// # Examples
+///
+/// ```
+/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+/// # use std::convert::Infallible;
+/// use asyncdrop::incident::{self, IncidentKind};
+/// # #[derive(Debug)]
+/// # struct Lease;
+/// # #[async_trait]
+/// # impl AsyncDrop for Lease {
+/// #     type Error = Infallible;
+/// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+/// # }
+///
+/// incident::set_hook(Box::new(|incident| match incident.kind() {
+///     IncidentKind::Forgotten | IncidentKind::Interrupted => std::process::abort(),
+///     _ => eprintln!("{incident}"),
+/// }));
+/// # let _ = incident::take_hook();
+/// # incident::set_hook(Box::new(|_| {}));
+/// # drop(AsyncDropGuard::new(Lease));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IncidentKind {
@@ -44,6 +67,28 @@ pub enum IncidentKind {
 /// One thing that went wrong and that no `Result` could carry.
 ///
 /// It displays as one message that says what happened, to which value, and where its guard was created.
+///
+/// # Examples
+///
+/// ```
+/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+/// # use std::convert::Infallible;
+/// use asyncdrop::incident;
+/// # #[derive(Debug)]
+/// # struct Lease;
+/// # #[async_trait]
+/// # impl AsyncDrop for Lease {
+/// #     type Error = Infallible;
+/// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+/// # }
+///
+/// incident::set_hook(Box::new(|incident| {
+///     // "Forgot to call async_drop on Lease, created at src/main.rs:12:17"
+///     eprintln!("{incident}");
+/// #     assert!(incident.to_string().starts_with("Forgot to call async_drop on Lease, created at "));
+/// }));
+/// # drop(AsyncDropGuard::new(Lease));
+/// ```
 pub struct Incident<'a> {
     kind: IncidentKind,
     type_name: &'static str,
@@ -67,18 +112,84 @@ impl<'a> Incident<'a> {
     }
 
     /// What kind of thing went wrong.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+    /// # use std::convert::Infallible;
+    /// use asyncdrop::incident::{self, IncidentKind};
+    /// # #[derive(Debug)]
+    /// # struct Lease;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Lease {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    ///
+    /// incident::set_hook(Box::new(|incident| {
+    ///     if incident.kind() != IncidentKind::Suppressed {
+    ///         eprintln!("a cleanup is missing: {incident}");
+    ///     }
+    /// #     assert_eq!(incident.kind(), IncidentKind::Forgotten);
+    /// }));
+    /// # drop(AsyncDropGuard::new(Lease));
+    /// ```
     #[must_use]
     pub fn kind(&self) -> IncidentKind {
         self.kind
     }
 
     /// The type of the value whose cleanup was missed or failed, as [`std::any::type_name`] gives it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+    /// # use std::convert::Infallible;
+    /// use asyncdrop::incident;
+    /// # #[derive(Debug)]
+    /// # struct Lease;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Lease {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    ///
+    /// incident::set_hook(Box::new(|incident| {
+    ///     eprintln!("a {} was not cleaned up", incident.type_name());
+    /// #     assert!(incident.type_name().ends_with("Lease"));
+    /// }));
+    /// # drop(AsyncDropGuard::new(Lease));
+    /// ```
     #[must_use]
     pub fn type_name(&self) -> &'static str {
         self.type_name
     }
 
     /// Where the guard of the value was created.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+    /// # use std::convert::Infallible;
+    /// use asyncdrop::incident;
+    /// # #[derive(Debug)]
+    /// # struct Lease;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Lease {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    ///
+    /// incident::set_hook(Box::new(|incident| {
+    ///     let location = incident.location();
+    ///     eprintln!("{}, line {}", location.file(), location.line());
+    /// #     assert!(location.line() > 0);
+    /// }));
+    /// # drop(AsyncDropGuard::new(Lease));
+    /// ```
     #[must_use]
     pub fn location(&self) -> &'static Location<'static> {
         self.location

@@ -64,6 +64,26 @@ where
     E: Debug + Send,
 {
     /// Takes over the guard in the result, if there is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropResult, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Lease { seconds: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Lease {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let answer: Result<_, String> = Ok(AsyncDropGuard::new(Lease { seconds: 30 }));
+    /// let mut lease = AsyncDropResult::new(answer);
+    /// lease.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[track_caller]
     pub fn new(result: Result<AsyncDropGuard<T>, E>) -> AsyncDropGuard<Self> {
         AsyncDropGuard::new(Self { result })
@@ -107,12 +127,54 @@ where
     }
 
     /// The value, if there is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropResult, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Lease { seconds: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Lease {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let answer: Result<_, String> = Ok(AsyncDropGuard::new(Lease { seconds: 30 }));
+    /// let mut lease = AsyncDropResult::new(answer);
+    /// assert_eq!(lease.ok().map(|lease| lease.seconds), Some(30));
+    /// # lease.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[must_use]
     pub fn ok(&self) -> Option<&T> {
         self.as_ref().ok()
     }
 
     /// The error, if there is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropResult, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Lease { seconds: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Lease {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let refused: Result<AsyncDropGuard<Lease>, _> = Err("no address is left");
+    /// let mut lease = AsyncDropResult::new(refused);
+    /// assert_eq!(lease.err(), Some(&"no address is left"));
+    /// # lease.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[must_use]
     pub fn err(&self) -> Option<&E> {
         self.as_ref().err()
@@ -123,6 +185,30 @@ where
     /// # Errors
     ///
     /// The error that was there instead of a value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropResult, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Lease { seconds: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Lease {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let answer: Result<_, String> = Ok(AsyncDropGuard::new(Lease { seconds: 30 }));
+    /// let mut lease = AsyncDropResult::new(answer);
+    /// match lease.as_ref() {
+    ///     Ok(lease) => println!("ours for {} seconds", lease.seconds),
+    ///     Err(error) => println!("no lease: {error}"),
+    /// }
+    /// # lease.async_drop().await.unwrap();
+    /// # }
+    /// ```
     pub fn as_ref(&self) -> Result<&T, &E> {
         self.result.as_deref()
     }

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use async_trait::async_trait;
 use futures_util::future::{FutureExt, Shared};
 
+use crate::incident::contain_panic;
 use crate::{AsyncDrop, AsyncDropArc, AsyncDropGuard};
 
 /// Shares the creation of a guarded value: several tasks wait for it, it runs once, and each gets an owner.
@@ -123,12 +124,32 @@ where
     Fut: Future<Output = AsyncDropGuard<O>> + Send,
 {
     /// Makes the first owner of a value that `future` will create. It is not polled yet.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropShared, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool { size: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut shared = AsyncDropShared::new(async { AsyncDropGuard::new(Pool { size: 4 }) });
+    /// // Nobody asked for the pool. It is created now, to be cleaned up.
+    /// shared.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[track_caller]
     pub fn new(future: Fut) -> AsyncDropGuard<Self> {
         let created_at = Location::caller();
         let outcome = Arc::new(OnceLock::new());
         let creation = Creation {
-            future: Box::pin(future),
+            future: Some(Box::pin(future)),
             outcome: Arc::clone(&outcome),
             created_at,
         };
@@ -149,7 +170,28 @@ where
     ///
     /// # Examples
     ///
-    /// The example of the [type](Self) has two owners.
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropShared, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool { size: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut first = AsyncDropShared::new(async { AsyncDropGuard::new(Pool { size: 4 }) });
+    /// let mut second = AsyncDropShared::clone(&first);
+    /// first.async_drop().await.unwrap();
+    ///
+    /// let mut pool = second.get().await;
+    /// assert_eq!(pool.size, 4);
+    /// pool.async_drop().await.unwrap();
+    /// second.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[track_caller]
     pub fn clone(owner: &AsyncDropGuard<Self>) -> AsyncDropGuard<Self> {
         Self::owner_at(Arc::clone(owner.inner()), Location::caller())
@@ -183,7 +225,25 @@ where
     ///
     /// # Examples
     ///
-    /// The example of the [type](Self) gets the value twice.
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropShared, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool { size: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut shared = AsyncDropShared::new(async { AsyncDropGuard::new(Pool { size: 4 }) });
+    /// let mut pool = shared.get().await;
+    /// assert_eq!(pool.size, 4);
+    /// pool.async_drop().await.unwrap();
+    /// shared.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[track_caller]
     pub fn get(&self) -> AsyncDropSharedGet<'_, O, Fut> {
         let inner = self.inner();
@@ -304,10 +364,13 @@ where
 
 /// The future that creates the value and puts it, or its panic, where all owners find it.
 struct Creation<O: Debug, Fut> {
-    future: Pin<Box<Fut>>,
+    /// `None` once it is done.
+    future: Option<Pin<Box<Fut>>>,
     outcome: Arc<OnceLock<Outcome<O>>>,
     created_at: &'static Location<'static>,
 }
+
+const DONE_IS_NOT_POLLED: &str = "a future that is done is not polled again";
 
 impl<O, Fut> Future for Creation<O, Fut>
 where
@@ -318,20 +381,49 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // Caught here, because a `Shared` would forget the panic and only say that there was one.
-        let polled = catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(cx)));
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let future = self.future.as_mut().expect(DONE_IS_NOT_POLLED);
+            let value = ready!(future.as_mut().poll(cx));
+            // Dropped here with what it has captured, because a panic in that leaves a `Shared` waiting for ever.
+            self.future = None;
+            Poll::Ready(value)
+        }));
         let outcome = match polled {
             Ok(polled) => Outcome::Created(AsyncDropArc::new_at(ready!(polled), self.created_at)),
-            Err(panic) => Outcome::Panicked(Mutex::new(Some(panic))),
+            Err(panic) => {
+                // The first panic is the one to go on. One more, from dropping the future, says what it has to say itself.
+                contain_panic(|| self.future = None);
+                Outcome::Panicked(Mutex::new(Some(panic)))
+            }
         };
-        assert!(
-            self.outcome.set(outcome).is_ok(),
-            "a future that is done is not polled again"
-        );
+        assert!(self.outcome.set(outcome).is_ok(), "{DONE_IS_NOT_POLLED}");
         Poll::Ready(())
     }
 }
 
 /// Waits for a shared value. Made by [`AsyncDropShared::get`].
+///
+/// # Examples
+///
+/// ```
+/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropShared, async_trait};
+/// # use std::convert::Infallible;
+/// # #[derive(Debug)]
+/// # struct Pool { size: u32 }
+/// # #[async_trait]
+/// # impl AsyncDrop for Pool {
+/// #     type Error = Infallible;
+/// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut shared = AsyncDropShared::new(async { AsyncDropGuard::new(Pool { size: 4 }) });
+/// let (mut one, mut other) = tokio::join!(shared.get(), shared.get());
+/// # one.async_drop().await.unwrap();
+/// # other.async_drop().await.unwrap();
+/// # shared.async_drop().await.unwrap();
+/// # }
+/// ```
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct AsyncDropSharedGet<'a, O, Fut>
 where

@@ -1,11 +1,11 @@
 use std::any::type_name;
 use std::fmt::{self, Debug};
+use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::incident::{HeldError, contain_panic};
@@ -21,6 +21,43 @@ use crate::{AsyncDrop, AsyncDropGuard};
 /// Outside of tests. Blocking a thread of an async runtime holds up whatever else it should run,
 /// and where the cleanup waits for just that it never ends.
 ///
+/// # With tokio
+///
+/// | dropped | the cleanup may wait for |
+/// |---|---|
+/// | outside of a runtime | other threads, but for no timer, socket or task of tokio |
+/// | on a current-thread runtime | other threads only |
+/// | on a multi-threaded runtime, in the task of the test | timers, sockets and tasks, for about 128 operations |
+/// | on a multi-threaded runtime, inside `tokio::task::block_in_place` | timers, sockets and tasks |
+///
+/// Tokio grants that many operations on its channels, sockets and timers to one poll of a task.
+/// From then on each of them waits until the task has returned to the runtime, which a blocked thread does not do.
+/// A task that was spawned has a second problem: what it spawns or wakes is queued for its own thread, the blocked one.
+/// `block_in_place` tells the runtime about the blocking, and ends both:
+///
+/// ```
+/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, SyncDrop, async_trait};
+/// # #[derive(Debug)]
+/// # struct Server;
+/// # impl Server {
+/// #     fn start() -> AsyncDropGuard<Self> { AsyncDropGuard::new(Self) }
+/// # }
+/// # #[async_trait]
+/// # impl AsyncDrop for Server {
+/// #     type Error = tokio::task::JoinError;
+/// #     async fn async_drop_impl(&mut self) -> Result<(), Self::Error> {
+/// #         tokio::spawn(async {}).await
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+/// # async fn main() {
+/// # tokio::spawn(async {
+/// let server = SyncDrop::new(Server::start());
+/// tokio::task::block_in_place(|| drop(server));
+/// # }).await.unwrap();
+/// # }
+/// ```
+///
 /// # Panics
 ///
 /// Its `Drop` panics
@@ -30,7 +67,8 @@ use crate::{AsyncDrop, AsyncDropGuard};
 ///   [`with_time_limit`](Self::with_time_limit) says otherwise.
 ///   The usual reason is a deadlock: the test runs on a current-thread runtime,
 ///   and the cleanup waits for a timer, a socket or a task that only the blocked thread could drive.
-///   `#[tokio::test(flavor = "multi_thread")]` is the way out.
+///   The table above says what is possible where,
+/// - when the cleanup panics.
 ///
 /// While the thread is already unwinding it does not panic: the failure is an [incident](crate::incident).
 ///
@@ -75,6 +113,26 @@ pub struct SyncDrop<T: AsyncDrop + Debug> {
 
 impl<T: AsyncDrop + Debug> SyncDrop<T> {
     /// Takes over the guard, and cleans its value up when it is dropped, within 10 seconds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, SyncDrop, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Database { name: &'static str }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Database {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let database = SyncDrop::new(AsyncDropGuard::new(Database { name: "test" }));
+    /// assert_eq!(database.name, "test");
+    /// // The cleanup runs here.
+    /// # }
+    /// ```
     pub fn new(guard: AsyncDropGuard<T>) -> Self {
         Self::with_time_limit(guard, Duration::from_secs(10))
     }
@@ -140,25 +198,29 @@ impl<T: AsyncDrop + Debug> Drop for SyncDrop<T> {
         if thread::panicking() {
             // A second panic would abort the process. A cleanup that is not done is reported by its guard.
             let outcome = contain_panic(|| block_on_within(self.time_limit, guard.async_drop()));
-            if let Some(Some(Err(error))) = outcome {
+            if let Some(Ok(Err(error))) = outcome {
                 drop(HeldError::from_cleanup_of::<T>(error, created_at));
             }
             return;
         }
-        match block_on_within(self.time_limit, guard.async_drop()) {
-            Some(Ok(())) => {}
-            Some(Err(error)) => panic!(
+        // Each message is complete before the panic begins.
+        // A `Debug` of the error that panics while the message of a panic is formatted aborts the process.
+        let message = match block_on_within(self.time_limit, guard.async_drop()) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => format!(
                 "async_drop on {} failed in SyncDrop: {error:?}, created at {created_at}",
                 type_name::<T>(),
             ),
-            None => panic!(
-                "async_drop on {} did not finish within {:?} in SyncDrop, which blocks this thread: \
-                 if the cleanup waits for something that only this thread can drive, it is a deadlock. \
-                 Call async_drop().await instead, or use a multi-threaded runtime. Created at {created_at}",
+            Err(unfinished) => format!(
+                "async_drop on {} did not finish within {:?} in SyncDrop, which blocks this thread: {}. \
+                 Call async_drop().await instead, or on a multi-threaded runtime drop it inside \
+                 tokio::task::block_in_place. Created at {created_at}",
                 type_name::<T>(),
                 self.time_limit,
+                unfinished.reason(),
             ),
-        }
+        };
+        panic!("{message}");
     }
 }
 
@@ -184,41 +246,74 @@ impl<T: AsyncDrop + Debug> Debug for SyncDrop<T> {
     }
 }
 
-/// Runs a future on this thread, and gives up after `time_limit`.
-///
-/// The `block_on` of an executor has no limit, and waiting for ever is what must not happen here.
-fn block_on_within<F: Future>(time_limit: Duration, future: F) -> Option<F::Output> {
-    let start = Instant::now();
-    let mut future = pin!(future);
-    let alarm = Arc::new(Alarm {
-        rung: AtomicBool::new(false),
-        thread: thread::current(),
-    });
-    let waker = Waker::from(Arc::clone(&alarm));
-    let mut context = Context::from_waker(&waker);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return Some(output);
-        }
-        loop {
-            let left = time_limit.checked_sub(start.elapsed())?;
-            // `park_timeout` also returns for no reason, and for an `unpark` that was meant for somebody else.
-            if alarm.rung.swap(false, Ordering::Acquire) {
-                break;
+/// Why a cleanup did not end in time.
+enum Unfinished {
+    /// Nobody has woken it since its last poll.
+    Waiting,
+    /// It was woken, and wanted to be polled once more.
+    Running,
+}
+
+impl Unfinished {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Waiting => {
+                "if the cleanup waits for something that only this thread can drive, it is a deadlock"
             }
-            thread::park_timeout(left);
+            Self::Running => {
+                "the cleanup was still running, and needs more time, or more operations than tokio grants \
+                 to one poll of a task"
+            }
         }
     }
 }
 
+/// Runs a future on this thread, and gives up after `time_limit`.
+///
+/// The `block_on` of an executor has no limit, and waiting for ever is what must not happen here.
+fn block_on_within<F: Future>(time_limit: Duration, future: F) -> Result<F::Output, Unfinished> {
+    let start = Instant::now();
+    let mut future = pin!(future);
+    let alarm = Arc::new(Alarm::default());
+    let waker = Waker::from(Arc::clone(&alarm));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return Ok(output);
+        }
+        let left = time_limit.saturating_sub(start.elapsed());
+        let woken = alarm.wait(left);
+        if !woken {
+            return Err(Unfinished::Waiting);
+        }
+        if left.is_zero() {
+            return Err(Unfinished::Running);
+        }
+    }
+}
+
+/// It does not park the thread: that would use up an `unpark` meant for the executor further up the stack.
+#[derive(Default)]
 struct Alarm {
-    rung: AtomicBool,
-    thread: Thread,
+    rung: Mutex<bool>,
+    bell: Condvar,
+}
+
+impl Alarm {
+    /// Waits until it rings, and returns whether it did within `time_limit`.
+    fn wait(&self, time_limit: Duration) -> bool {
+        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut rung, _) = self
+            .bell
+            .wait_timeout_while(rung, time_limit, |rung| !*rung)
+            .unwrap_or_else(PoisonError::into_inner);
+        mem::take(&mut rung)
+    }
 }
 
 impl Wake for Alarm {
     fn wake(self: Arc<Self>) {
-        self.rung.store(true, Ordering::Release);
-        self.thread.unpark();
+        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.bell.notify_one();
     }
 }

@@ -68,6 +68,25 @@ where
     T: AsyncDrop + Debug + Send,
 {
     /// Puts the value of `guard` behind a lock.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropTokioMutex, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Journal { lines: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Journal {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut journal = AsyncDropTokioMutex::new(AsyncDropGuard::new(Journal { lines: 0 }));
+    /// journal.async_drop().await.unwrap();
+    /// # }
+    /// ```
     #[track_caller]
     pub fn new(guard: AsyncDropGuard<T>) -> AsyncDropGuard<Self> {
         AsyncDropGuard::new(Self {
@@ -116,7 +135,24 @@ where
     ///
     /// # Examples
     ///
-    /// The example of the [type](Self) locks from two owners.
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropTokioMutex, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Journal { lines: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Journal {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut journal = AsyncDropTokioMutex::new(AsyncDropGuard::new(Journal { lines: 0 }));
+    /// journal.lock().await.lines += 1;
+    /// assert_eq!(journal.lock().await.lines, 1);
+    /// journal.async_drop().await.unwrap();
+    /// # }
+    /// ```
     pub async fn lock(&self) -> MappedMutexGuard<'_, T> {
         reach_value(self.mutex.lock().await)
     }

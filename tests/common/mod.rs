@@ -27,6 +27,10 @@ impl Diary {
         self.0.lock().unwrap().push(entry.into());
     }
 
+    pub fn entries(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
     #[track_caller]
     pub fn assert_reads(&self, expected: &[&str]) {
         assert_eq!(*self.0.lock().unwrap(), expected);

@@ -1,0 +1,209 @@
+//! The promise E1, and what `async_drop_all` does with values, errors and panics.
+
+mod common;
+
+use std::error::Error;
+use std::fmt;
+
+use asyncdrop::incident::IncidentKind;
+use asyncdrop::{AsyncDrop, AsyncDropGuard, DropErrors, async_drop_all, async_trait};
+use futures::executor::block_on;
+
+use common::{Diary, Ending, Session, abandon_after, message_of_panic, record};
+
+/// An error as programs have them, with a number to tell one from another.
+#[derive(Debug, PartialEq)]
+struct LineIsDead(u32);
+
+impl fmt::Display for LineIsDead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {} is dead", self.0)
+    }
+}
+
+impl Error for LineIsDead {}
+
+/// A line whose cleanup fails if the number is odd.
+#[derive(Debug)]
+struct Line(u32);
+
+#[async_trait]
+impl AsyncDrop for Line {
+    type Error = LineIsDead;
+
+    async fn async_drop_impl(&mut self) -> Result<(), LineIsDead> {
+        // Those with a small number take longest.
+        for _ in self.0..10 {
+            tokio::task::yield_now().await;
+        }
+        if self.0 % 2 == 0 {
+            Ok(())
+        } else {
+            Err(LineIsDead(self.0))
+        }
+    }
+}
+
+fn hang_up(
+    lines: impl IntoIterator<Item = u32>,
+) -> Result<(), DropErrors<&'static str, LineIsDead>> {
+    const NAMES: [&str; 5] = ["zero", "one", "two", "three", "four"];
+    block_on(async_drop_all(lines.into_iter().map(|line| {
+        (NAMES[line as usize], AsyncDropGuard::new(Line(line)))
+    })))
+}
+
+fn guards<const N: usize>(sessions: [Session; N]) -> [(&'static str, AsyncDropGuard<Session>); N] {
+    sessions.map(|session| (session.user, AsyncDropGuard::new(session)))
+}
+
+#[test]
+fn e1_where_nothing_failed_there_is_no_error() {
+    hang_up([]).unwrap();
+    hang_up([0]).unwrap();
+    hang_up([0, 2, 4]).unwrap();
+}
+
+#[test]
+fn e1_display_says_how_many_of_how_many_failed_and_names_each_with_its_key() {
+    assert_eq!(
+        hang_up([1]).unwrap_err().to_string(),
+        "1 of 1 cleanups failed: \"one\": line 1 is dead"
+    );
+    assert_eq!(
+        hang_up([0, 1, 2, 3]).unwrap_err().to_string(),
+        "2 of 4 cleanups failed: \"one\": line 1 is dead; \"three\": line 3 is dead"
+    );
+}
+
+#[test]
+fn e1_the_errors_keep_the_order_of_the_values_whoever_ended_first() {
+    let errors = hang_up([3, 0, 1]).unwrap_err();
+
+    assert_eq!(errors.len(), 2);
+    assert_eq!(errors.total(), 3);
+    let borrowed: Vec<_> = errors.iter().collect();
+    assert_eq!(
+        borrowed,
+        [(&"three", &LineIsDead(3)), (&"one", &LineIsDead(1))]
+    );
+    let owned: Vec<_> = errors.into_iter().collect();
+    assert_eq!(owned, [("three", LineIsDead(3)), ("one", LineIsDead(1))]);
+}
+
+#[test]
+fn e1_the_source_is_the_first_error() {
+    let errors = hang_up([3, 0, 1]).unwrap_err();
+
+    let source = errors.source().unwrap().downcast_ref::<LineIsDead>();
+
+    assert_eq!(source, Some(&LineIsDead(3)));
+}
+
+#[test]
+fn e1_it_goes_through_a_question_mark_into_anyhow() {
+    fn shut_down() -> anyhow::Result<()> {
+        hang_up([0, 1])?;
+        Ok(())
+    }
+
+    let error = shut_down().unwrap_err();
+
+    assert_eq!(
+        format!("{error:#}"),
+        "1 of 2 cleanups failed: \"one\": line 1 is dead: line 1 is dead"
+    );
+    let errors = error.downcast::<DropErrors<&str, LineIsDead>>().unwrap();
+    assert_eq!(errors.len(), 1);
+}
+
+#[test]
+fn e1_equal_keys_keep_their_errors_apart() {
+    let errors = block_on(async_drop_all([
+        ("line", AsyncDropGuard::new(Line(1))),
+        ("line", AsyncDropGuard::new(Line(3))),
+    ]))
+    .unwrap_err();
+
+    assert_eq!(
+        errors.to_string(),
+        "2 of 2 cleanups failed: \"line\": line 1 is dead; \"line\": line 3 is dead"
+    );
+}
+
+#[test]
+fn all_passes_over_a_value_that_was_already_cleaned_up() {
+    let diary = Diary::default();
+    let mut guards = guards([Session::of("ada", &diary)]);
+    block_on(guards[0].1.async_drop()).unwrap();
+
+    block_on(async_drop_all(guards)).unwrap();
+
+    diary.assert_reads(&["ada cleanup begins", "ada cleanup ends", "ada dropped"]);
+}
+
+#[test]
+fn all_lets_the_others_finish_before_a_panic_goes_on_and_reports_what_it_lost() {
+    let diary = Diary::default();
+    let guards = guards([
+        Session::of("ada", &diary).ending(Ending::Panics("no route")),
+        Session::of("bob", &diary).ending(Ending::Fails("line is dead")),
+        Session::of("cy", &diary)
+            .waiting(5)
+            .ending(Ending::Panics("out of memory")),
+        Session::of("dan", &diary).waiting(5),
+    ]);
+
+    let (message, incidents) = record(|| message_of_panic(|| block_on(async_drop_all(guards))));
+
+    assert_eq!(message, "no route", "the first of the panics");
+    assert!(diary.entries().contains(&"dan cleanup ends".to_owned()));
+    let what: Vec<_> = incidents
+        .iter()
+        .map(|it| (it.kind, it.message.split(", created").next().unwrap()))
+        .collect();
+    let suppressed = format!(
+        "Suppressed an error of {}: \"line is dead\"",
+        std::any::type_name::<Session>()
+    );
+    assert_eq!(
+        what,
+        [
+            (
+                IncidentKind::Interrupted,
+                "async_drop on Session(\"ada\") was interrupted before it finished"
+            ),
+            (IncidentKind::Suppressed, &*suppressed),
+            (
+                IncidentKind::Interrupted,
+                "async_drop on Session(\"cy\") was interrupted before it finished"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn all_reports_guards_and_errors_when_it_is_cancelled() {
+    let diary = Diary::default();
+    let guards = guards([
+        Session::of("ada", &diary).ending(Ending::Fails("line is dead")),
+        Session::of("bob", &diary).waiting(99),
+        Session::of("cy", &diary),
+    ]);
+
+    let (_, incidents) = record(|| abandon_after(3, async_drop_all(guards)));
+
+    let kinds: Vec<_> = incidents.iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, [IncidentKind::Suppressed, IncidentKind::Interrupted]);
+}
+
+#[test]
+fn all_reports_the_guards_when_it_is_never_polled() {
+    let diary = Diary::default();
+    let guards = guards([Session::of("ada", &diary), Session::of("bob", &diary)]);
+
+    let (_, incidents) = record(|| drop(async_drop_all(guards)));
+
+    let kinds: Vec<_> = incidents.iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, [IncidentKind::Forgotten, IncidentKind::Forgotten]);
+}
