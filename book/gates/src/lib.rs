@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+pub mod cargo;
 pub mod chapters;
 pub mod markdown;
 pub mod program;

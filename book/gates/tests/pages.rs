@@ -81,9 +81,11 @@ fn every_page_begins_with_its_title_and_says_what_it_is_about() {
             .lines()
             .filter(|line| !line.trim().is_empty());
         let title = lines.next().is_some_and(|line| line.starts_with("# "));
-        let about = lines
-            .next()
-            .is_some_and(|line| !line.starts_with(['#', '`', '|', '-', '>']));
+        let about = lines.next().is_some_and(|line| {
+            !["#", "```", "|", "- ", ">", "<fig"]
+                .iter()
+                .any(|start| line.starts_with(start))
+        });
         (!title || !about).then(|| {
             format!(
                 "book/src/{}: begin with `# Title`, then say in a sentence what the page is about",

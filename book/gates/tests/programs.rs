@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::{env, fs};
 
-use asyncdrop_book_gates::{files, program, root};
+use asyncdrop_book_gates::{cargo, files, program, root};
 use libtest_mimic::{Arguments, Failed, Trial};
 use similar::TextDiff;
 
@@ -33,6 +33,7 @@ fn compare(name: &str, executable: Option<PathBuf>) -> Result<(), Failed> {
     let recorded_in = root().join(format!("book/output/{name}.txt"));
     let now = program::transcript(name, &executable, &root())?;
     if env::var_os("RECORD").is_some() {
+        fs::create_dir_all(root().join("book/output"))?;
         fs::write(&recorded_in, &now)?;
         return Ok(());
     }
@@ -89,10 +90,7 @@ fn build_examples() -> BTreeMap<String, PathBuf> {
         .expect("cargo runs this test");
     assert!(output.status.success(), "`cargo build --examples` failed");
     let in_the_book = root().join("book/examples");
-    output
-        .stdout
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
+    cargo::messages(&output.stdout)
         .filter(|message| {
             let source = message["target"]["src_path"].as_str().unwrap_or_default();
             Path::new(source).parent() == Some(&in_the_book)

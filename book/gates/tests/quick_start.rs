@@ -69,8 +69,12 @@ fn follow(blocks: &[Block], folder: &Path) -> String {
                     [&["add", "--offline", "--path", here], rest].concat(),
                 );
             }
-            (["cargo", "add", rest @ ..], Some(name)) => {
-                cargo(&folder.join(name), [&["add", "--offline"], rest].concat());
+            (["cargo", "add", name, rest @ ..], Some(package)) => {
+                let name = locked(name);
+                cargo(
+                    &folder.join(package),
+                    [&["add", "--offline", &name], rest].concat(),
+                );
             }
             (["cargo", "run"] | [], Some(_)) => {}
             _ => panic!(
@@ -80,6 +84,21 @@ fn follow(blocks: &[Block], folder: &Path) -> String {
     }
     package
         .unwrap_or_else(|| panic!("no `sh` block of book/src/{PAGE} has a line `cargo new <name>`"))
+}
+
+/// The crate in the version of the workspace: without a network, cargo would take any that lies on this machine.
+fn locked(name: &str) -> String {
+    let lock =
+        fs::read_to_string(root().join("Cargo.lock")).expect("the workspace has a lock file");
+    let entry = format!("\nname = \"{name}\"\nversion = \"");
+    // Of several versions the last is the highest, which is the one that snippets use.
+    match lock
+        .rsplit_once(&entry)
+        .and_then(|(_, rest)| rest.split_once('"'))
+    {
+        Some((version, _)) => format!("{name}@{version}"),
+        None => name.to_owned(),
+    }
 }
 
 /// What a reader copies: the whole program without its hidden lines.
