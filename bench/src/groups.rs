@@ -1,0 +1,35 @@
+//! Every operation that is measured, with its contenders.
+
+mod arc;
+mod guard;
+mod map;
+mod mutex;
+mod shared;
+mod waiting;
+
+use crate::contender::Group;
+
+pub use self::guard::{BY_HAND, PLAIN_OPTION_AGAIN};
+pub use self::waiting::MANY as WAITING_MANY;
+
+/// The names of the crates, as they stand in the tables.
+pub const ASYNCDROP: &str = "asyncdrop";
+const DROPPER: &str = "async-dropper-simple";
+const DROP_GUARD: &str = "async-drop-guard";
+
+/// No cleanup of these benchmarks fails.
+const CLOSES: &str = "the cleanup of a session never fails";
+
+pub fn all() -> Vec<Group> {
+    let mut groups = vec![
+        guard::create_and_clean_up(),
+        guard::deref(),
+        mutex::lock(),
+        arc::clone_and_let_go(),
+    ];
+    groups.extend([1, 100, 10_000, 100_000].map(map::clean_up));
+    groups.push(map::fill(10_000));
+    groups.push(waiting::clean_up(10_000));
+    groups.extend([1, 1_000].map(shared::create));
+    groups
+}
