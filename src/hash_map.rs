@@ -255,7 +255,8 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     ///
     /// Dropping the iterator before its end drops the guards that are left in it, and so panics.
     pub fn drain(&mut self) -> impl ExactSizeIterator<Item = (K, AsyncDropGuard<V>)> {
-        self.values.drain()
+        // A drain of the standard map leaks what is behind the first value whose `Drop` panics. A vector does not.
+        self.values.drain().collect::<Vec<_>>().into_iter()
     }
 }
 
@@ -271,6 +272,15 @@ where
     async fn async_drop_impl(&mut self) -> Result<(), Self::Error> {
         self.cleanups.extend(self.values.drain());
         self.cleanups.run().await
+    }
+}
+
+/// Lets every value report its missed cleanup.
+///
+/// A map of the standard library leaks what is behind the first value whose `Drop` panics. A vector does not.
+impl<K, V: AsyncDrop + Debug> Drop for AsyncDropHashMap<K, V> {
+    fn drop(&mut self) {
+        self.cleanups.extend(self.values.drain());
     }
 }
 
