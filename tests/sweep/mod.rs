@@ -5,6 +5,11 @@
 //! The values write into a ledger what happens to them, the hook adds the incidents,
 //! and at the end the ledger must balance: [`Ledger::audit`] is the list of what that means.
 
+#![allow(
+    unreachable_pub,
+    reason = "a module of a test is never reached from outside"
+)]
+
 use std::any::type_name;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -271,6 +276,14 @@ impl Stage {
         self.ledger().returned.push(format!("{result:?}"));
     }
 
+    /// How often the error with this name was reported instead of returned.
+    pub fn suppressed(&self, name: &'static str) -> usize {
+        let ledger = self.ledger();
+        ledger.reports(&format!("{:?}", Failure(name)), |incident| {
+            incident.kind == IncidentKind::Suppressed
+        })
+    }
+
     /// What was expected of the library and did not happen.
     pub fn expect(&self, condition: bool, what: &str) {
         if !condition {
@@ -345,7 +358,9 @@ fn install_hooks() {
         incident::set_hook(Box::new(move |incident| {
             match ON_STAGE.with_borrow(Option::clone) {
                 Some(stage) => {
-                    stage.ledger().incidents.push(incident.into());
+                    // Written down first, since the `Debug` of a value may itself want the ledger.
+                    let recorded = incident.into();
+                    stage.ledger().incidents.push(recorded);
                     let missed = incident.kind() != IncidentKind::Suppressed;
                     if missed && stage.hook == Hook::Panics && !thread::panicking() {
                         panic!("{incident}");
@@ -582,8 +597,15 @@ fn is_value_type(name: &str) -> bool {
 }
 
 /// The error of the value with this name.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Failure(pub &'static str);
+
+// Without the quotes of a derived one, which would look different inside of a string that is itself printed.
+impl Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Failure({})", self.0)
+    }
+}
 
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
