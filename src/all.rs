@@ -1,7 +1,9 @@
 use std::fmt::{self, Debug};
-use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::thread;
 
-use futures_util::future::FutureExt;
+use futures_util::future::{FutureExt, OptionFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::incident::HeldError;
@@ -95,15 +97,15 @@ impl<K, T: AsyncDrop + Debug> Cleanups<K, T> {
     pub(crate) async fn run(&mut self) -> Result<(), DropErrors<K, T::Error>> {
         let mut first_panic = None;
         {
-            let mut running: FuturesUnordered<_> = self
+            let unfinished = self
                 .slots
                 .iter_mut()
-                .filter(|slot| !slot.guard.is_dropped())
-                // After a panic nobody looks at the value again: the guard only reports it, or runs the cleanup once more.
-                .map(|slot| AssertUnwindSafe(slot.clean_up()).catch_unwind())
-                .collect();
-            while let Some(outcome) = running.next().await {
-                if let Err(panic) = outcome {
+                .filter(|slot| !slot.guard.is_dropped());
+            // After a panic nobody looks at the value again: the guard only reports it, or runs the cleanup once more.
+            let cleanups = unfinished.map(|slot| AssertUnwindSafe(slot.clean_up()).catch_unwind());
+            let mut running = Running(cleanups.map(|it| Some(it).into()).collect());
+            while let Some(outcome) = running.0.next().await {
+                if let Some(Err(panic)) = outcome {
                     first_panic.get_or_insert(panic);
                 }
             }
@@ -127,6 +129,30 @@ impl<K, T: AsyncDrop + Debug> Cleanups<K, T> {
             .iter()
             .filter(|slot| !slot.guard.is_dropped())
             .map(|slot| (&slot.key, &slot.guard))
+    }
+}
+
+/// Futures that run concurrently. Dropped half-way, it drops each of them, whatever the others do meanwhile.
+///
+/// A cleanup may own guards, and a guard that is dropped may panic.
+/// Where that happens, a `FuturesUnordered` leaks its other futures, with all that they own.
+struct Running<F: Future>(FuturesUnordered<OptionFuture<F>>);
+
+impl<F: Future> Drop for Running<F> {
+    fn drop(&mut self) {
+        let mut first_panic = None;
+        for mut future in Pin::new(&mut self.0).iter_pin_mut() {
+            let drop_it = AssertUnwindSafe(|| future.set(None.into()));
+            if let Err(panic) = catch_unwind(drop_it) {
+                first_panic.get_or_insert(panic);
+            }
+        }
+        if let Some(panic) = first_panic {
+            // A second panic while the thread is unwinding would abort the process.
+            if !thread::panicking() {
+                resume_unwind(panic);
+            }
+        }
     }
 }
 

@@ -351,6 +351,18 @@ where
     }
 }
 
+impl<T: Debug> AsyncDropArc<T> {
+    /// The value, unless it is gone for this owner.
+    pub(crate) fn peek(&self) -> Option<&T> {
+        match &self.state {
+            State::Owner(arc) => Some(arc),
+            // Its guard is empty where the value's own `Drop` panicked after the cleanup.
+            State::Last(guard) if !guard.is_dropped() => Some(guard),
+            State::Last(_) | State::LetGo => None,
+        }
+    }
+}
+
 impl<T: Debug> Deref for AsyncDropArc<T> {
     type Target = T;
 

@@ -285,11 +285,11 @@ where
         let outcome = match &self.state {
             State::Owner(inner) => inner.outcome.get(),
             State::Creating(inner) => inner.outcome.get(),
-            State::CleaningUp(value) => return Some(value),
-            State::LetGo => None,
+            State::CleaningUp(value) if !value.is_dropped() => return value.peek(),
+            State::CleaningUp(_) | State::LetGo => None,
         };
         match outcome {
-            Some(Outcome::Created(value)) => Some(value),
+            Some(Outcome::Created(value)) => value.peek(),
             Some(Outcome::Panicked(_)) | None => None,
         }
     }

@@ -1,0 +1,783 @@
+//! Every async function of the library, dropped at every place: nothing is lost, and nothing happens twice.
+//!
+//! `sweep` is the harness, and says what is checked after each run. Here are the scenarios.
+
+mod sweep;
+
+use std::fmt::Debug;
+use std::pin::Pin;
+
+use asyncdrop::{
+    AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropHashMap, AsyncDropResult, AsyncDropShared,
+    AsyncDropTokioMutex, async_drop_all, async_drop_on_err, async_trait, flatten_async_drop,
+    with_async_drop, with_async_drop_2, with_async_drop_2_infallible,
+};
+use sweep::{AnyValue, Ending, Failure, NO_FAILING_ENDING, Stage, SureValue, Sweep, Value, wait};
+
+type Guard<T> = AsyncDropGuard<T>;
+
+/// Ends a guard, and notes what that returned.
+async fn end<T>(stage: &Stage, guard: &mut Guard<T>)
+where
+    T: AsyncDrop<Error: Debug> + Debug,
+{
+    let result = guard.async_drop().await;
+    stage.returned(&result);
+}
+
+mod one_guard {
+    use super::*;
+
+    #[test]
+    fn async_drop_of_a_guard() {
+        Sweep::of(1).resumable().run(
+            |stage| stage.value("ada"),
+            async |guard, stage| end(stage, guard).await,
+        );
+    }
+
+    #[test]
+    fn async_drop_of_a_box() {
+        Sweep::of(1).resumable().run(
+            |stage| stage.value("ada").into_box(),
+            async |guard, stage| end(stage, guard).await,
+        );
+    }
+
+    #[test]
+    fn async_drop_of_a_trait_object() {
+        Sweep::of(1).resumable().run(
+            |stage| -> Guard<Box<dyn AnyValue>> {
+                stage.value("ada").into_box().map_unsafe(|it| it as _)
+            },
+            async |guard, stage| end(stage, guard).await,
+        );
+    }
+
+    /// A second round of polls on the same future, which its owner kept across a `select!`, say.
+    #[test]
+    fn two_guards_one_after_the_other() {
+        Sweep::of(2).resumable().run(
+            |stage| [stage.value("ada"), stage.value("bob")],
+            async |guards, stage| {
+                for guard in guards {
+                    end(stage, guard).await;
+                }
+            },
+        );
+    }
+}
+
+mod scopes {
+    use super::*;
+
+    /// The value of a scope, until the first call takes it.
+    fn one(stage: &Stage) -> Option<Guard<Value>> {
+        Some(stage.value("ada"))
+    }
+
+    async fn body<T>(_: &T, result: Result<u8, Failure>) -> Result<u8, Failure> {
+        wait(1).await;
+        result
+    }
+
+    #[test]
+    fn with_async_drop_around_a_body_that_succeeds() {
+        Sweep::of(1).run(one, async |kept, stage| {
+            let Some(guard) = kept.take() else { return };
+            let result = with_async_drop(guard, async |value| body(value, Ok(1)).await).await;
+            stage.returned(&result);
+        });
+    }
+
+    #[test]
+    fn with_async_drop_around_a_body_that_fails() {
+        Sweep::of(1).run(one, async |kept, stage| {
+            let Some(guard) = kept.take() else { return };
+            let error = Failure("the body");
+            let result = with_async_drop(guard, async |value| body(value, Err(error)).await).await;
+            stage.expect(result == Err(Failure("the body")), "the error of the body");
+            stage.returned(&result);
+        });
+    }
+
+    #[test]
+    fn with_async_drop_around_a_body_that_panics() {
+        Sweep::of(1).run(one, async |kept, stage| {
+            let Some(guard) = kept.take() else { return };
+            let result: Result<(), Failure> = with_async_drop(guard, async |_| {
+                wait(1).await;
+                panic!("the body panics")
+            })
+            .await;
+            stage.returned(&result);
+        });
+    }
+
+    #[test]
+    fn the_macro_around_a_block_that_succeeds() {
+        Sweep::of(1).run(one, async |kept, stage| {
+            let Some(guard) = kept.take() else { return };
+            let result = with_async_drop_2!(guard, { body(&guard, Ok(1)).await });
+            stage.returned(&result);
+        });
+    }
+
+    #[test]
+    fn the_macro_around_a_block_that_fails() {
+        Sweep::of(1).run(one, async |kept, stage| {
+            let Some(guard) = kept.take() else { return };
+            let error = Failure("the block");
+            let result = with_async_drop_2!(guard, { body(&guard, Err(error)).await });
+            stage.expect(
+                result == Err(Failure("the block")),
+                "the error of the block",
+            );
+            stage.returned(&result);
+        });
+    }
+
+    #[test]
+    fn the_macro_with_a_function_for_the_error() {
+        Sweep::of(1).run(one, async |kept, stage| {
+            let Some(guard) = kept.take() else { return };
+            let result: Result<(), String> = with_async_drop_2!(
+                guard,
+                {
+                    wait(1).await;
+                    Ok(())
+                },
+                |error| format!("{error:?}")
+            );
+            stage.returned(&result);
+        });
+    }
+
+    #[test]
+    fn the_infallible_macro() {
+        Sweep::of(1).endings(NO_FAILING_ENDING).run(
+            |stage| Some(stage.sure_value("ada")),
+            async |kept: &mut Option<Guard<SureValue>>, stage| {
+                let Some(guard) = kept.take() else { return };
+                let sum: u8 = with_async_drop_2_infallible!(guard, {
+                    wait(1).await;
+                    7
+                });
+                stage.expect(sum == 7, "what the block ended with");
+            },
+        );
+    }
+
+    #[test]
+    fn async_drop_on_err_around_a_body_that_succeeds() {
+        /// What the function gave back is kept, and ended by the next step.
+        struct Kept(Option<Guard<Value>>, Option<Guard<Value>>);
+        Sweep::of(1).run(
+            |stage| Kept(one(stage), None),
+            async |kept, stage| {
+                if let Some(guard) = kept.0.take() {
+                    let result = async_drop_on_err(guard, async |value| body(value, Ok(1)).await);
+                    let (guard, one) = result.await.expect("the body succeeds");
+                    stage.expect(one == 1, "what the body returned");
+                    kept.1 = Some(guard);
+                }
+                if let Some(guard) = &mut kept.1 {
+                    end(stage, guard).await;
+                }
+            },
+        );
+    }
+
+    #[test]
+    fn async_drop_on_err_around_a_body_that_fails() {
+        Sweep::of(1).run(one, async |kept, stage| {
+            let Some(guard) = kept.take() else { return };
+            let error = Failure("the body");
+            let result = async_drop_on_err(guard, async |value| body(value, Err(error)).await);
+            let result = result.await.map(|_| ());
+            stage.expect(result == Err(Failure("the body")), "the error of the body");
+            stage.returned(&result);
+        });
+    }
+}
+
+mod flatten {
+    use super::*;
+
+    type Kept = (
+        Option<[Result<Guard<Value>, Failure>; 2]>,
+        Option<(Guard<Value>, Guard<Value>)>,
+    );
+
+    async fn flatten(kept: &mut Kept, stage: &Stage, expected: Option<Failure>) {
+        if let Some([first, second]) = kept.0.take() {
+            let result: Result<_, Failure> = flatten_async_drop(first, second).await;
+            match result {
+                Ok(both) => kept.1 = Some(both),
+                Err(error) => {
+                    stage.expect(Some(&error) == expected.as_ref(), "the first error");
+                    stage.returned(&error);
+                }
+            }
+        }
+        if let Some((first, second)) = &mut kept.1 {
+            end(stage, first).await;
+            end(stage, second).await;
+        }
+    }
+
+    #[test]
+    fn two_values() {
+        Sweep::of(2).run(
+            |stage| (Some([Ok(stage.value("ada")), Ok(stage.value("bob"))]), None),
+            async |kept, stage| flatten(kept, stage, None).await,
+        );
+    }
+
+    #[test]
+    fn an_error_and_a_value() {
+        Sweep::of(1).run(
+            |stage| (Some([Err(Failure("first")), Ok(stage.value("bob"))]), None),
+            async |kept, stage| flatten(kept, stage, Some(Failure("first"))).await,
+        );
+    }
+
+    #[test]
+    fn a_value_and_an_error() {
+        Sweep::of(1).run(
+            |stage| (Some([Ok(stage.value("ada")), Err(Failure("second"))]), None),
+            async |kept, stage| flatten(kept, stage, Some(Failure("second"))).await,
+        );
+    }
+
+    #[test]
+    fn two_errors() {
+        Sweep::of(0).run(
+            |stage| {
+                let errors = [stage.error("first"), stage.error("second")];
+                (Some(errors.map(Err)), None)
+            },
+            async |kept, stage| {
+                let begun = kept.0.is_some();
+                flatten(kept, stage, Some(Failure("first"))).await;
+                stage.expect(
+                    !begun || stage.suppressed("second") == 1,
+                    "an incident for the second error",
+                );
+            },
+        );
+    }
+}
+
+mod many {
+    use super::*;
+
+    type Map<T> = Guard<AsyncDropHashMap<&'static str, T>>;
+
+    fn map_of<T>(values: impl IntoIterator<Item = (&'static str, Guard<T>)>) -> Map<T>
+    where
+        T: AsyncDrop<Error: Send> + Debug + Send,
+    {
+        let mut map = AsyncDropHashMap::new();
+        for (key, value) in values {
+            assert!(map.insert(key, value).is_none());
+        }
+        map
+    }
+
+    fn three(stage: &Stage) -> [(&'static str, Guard<Value>); 3] {
+        ["ada", "bob", "cyd"].map(|name| (name, stage.value(name)))
+    }
+
+    #[test]
+    fn async_drop_all_of_three() {
+        Sweep::of(3).run(
+            |stage| Some(three(stage)),
+            async |kept, stage| {
+                let Some(values) = kept.take() else { return };
+                let result = async_drop_all(values).await;
+                stage.returned(&result);
+            },
+        );
+    }
+
+    #[test]
+    fn async_drop_all_of_none() {
+        Sweep::of(0).resumable().run(
+            |_| (),
+            async |(), stage| {
+                let nothing: [((), Guard<Value>); 0] = [];
+                stage.expect(async_drop_all(nothing).await.is_ok(), "success");
+            },
+        );
+    }
+
+    #[test]
+    fn a_map_of_three() {
+        Sweep::of(3).resumable().run(
+            |stage| map_of(three(stage)),
+            async |map, stage| end(stage, map).await,
+        );
+    }
+
+    /// A value whose cleanup owns the guard of another one, as a scope inside of a cleanup does.
+    /// When it is interrupted, its future drops a guard: with the default hook that panics in the middle of a drop.
+    #[derive(Debug)]
+    struct Outer {
+        inner: Option<Guard<Value>>,
+    }
+
+    #[async_trait]
+    impl AsyncDrop for Outer {
+        type Error = Failure;
+
+        async fn async_drop_impl(&mut self) -> Result<(), Failure> {
+            match self.inner.take() {
+                Some(inner) => with_async_drop(inner, async |_| Ok(())).await,
+                None => Ok(()),
+            }
+        }
+    }
+
+    fn three_outer(stage: &Stage) -> [(&'static str, Guard<Outer>); 3] {
+        three(stage).map(|(name, inner)| {
+            let inner = Some(inner);
+            (name, Guard::new(Outer { inner }))
+        })
+    }
+
+    #[test]
+    fn a_map_of_values_whose_cleanups_own_guards() {
+        Sweep::of(3).run(
+            |stage| map_of(three_outer(stage)),
+            async |map, stage| end(stage, map).await,
+        );
+    }
+
+    #[test]
+    fn async_drop_all_of_values_whose_cleanups_own_guards() {
+        Sweep::of(3).run(
+            |stage| Some(three_outer(stage)),
+            async |kept, stage| {
+                let Some(values) = kept.take() else { return };
+                let result = async_drop_all(values).await;
+                stage.returned(&result);
+            },
+        );
+    }
+
+    #[test]
+    fn a_map_of_shared_values_behind_a_lock() {
+        type Shared = AsyncDropArc<AsyncDropTokioMutex<Value>>;
+        struct Kept {
+            map: Map<Shared>,
+            other_owner: Guard<Shared>,
+            ending: bool,
+        }
+        Sweep::of(2).resumable().run(
+            |stage| {
+                let [ada, bob] = ["ada", "bob"]
+                    .map(|name| AsyncDropArc::new(AsyncDropTokioMutex::new(stage.value(name))));
+                let other_owner = AsyncDropArc::clone(&ada);
+                let map = map_of([("ada", ada), ("bob", bob)]);
+                let ending = false;
+                Kept {
+                    map,
+                    other_owner,
+                    ending,
+                }
+            },
+            async |kept, stage| {
+                if !kept.ending {
+                    wait(1).await;
+                    drop(kept.other_owner.lock().await);
+                    kept.ending = true;
+                }
+                end(stage, &mut kept.map).await;
+                end(stage, &mut kept.other_owner).await;
+            },
+        );
+    }
+}
+
+mod one_value_in_a_helper {
+    use super::*;
+
+    #[test]
+    fn an_arc_whose_owners_let_go_in_turn() {
+        Sweep::of(1).resumable().run(
+            |stage| {
+                let first = AsyncDropArc::new(stage.value("ada"));
+                let second = AsyncDropArc::clone(&first);
+                let weak = AsyncDropArc::downgrade(&first);
+                (first, second, weak)
+            },
+            async |(first, second, weak), stage| {
+                end(stage, first).await;
+                wait(1).await;
+                if let Some(mut third) = weak.upgrade() {
+                    end(stage, &mut third).await;
+                }
+                wait(1).await;
+                end(stage, second).await;
+                stage.expect(weak.upgrade().is_none(), "no owner after the last one");
+            },
+        );
+    }
+
+    #[test]
+    fn an_arc_whose_owners_let_go_in_one_task() {
+        Sweep::of(2).resumable().run(
+            |stage| {
+                let one = AsyncDropArc::new(stage.value("ada"));
+                let other = AsyncDropArc::clone(&one);
+                (one, other, stage.value("bob"))
+            },
+            async |(one, other, bob), stage| {
+                tokio::join!(end(stage, one), end(stage, other), end(stage, bob));
+            },
+        );
+    }
+
+    #[test]
+    fn the_guard_that_an_arc_gives_back() {
+        struct Kept(Option<Guard<AsyncDropArc<Value>>>, Option<Guard<Value>>);
+        Sweep::of(1).resumable().run(
+            |stage| Kept(Some(AsyncDropArc::new(stage.value("ada"))), None),
+            async |kept, stage| {
+                wait(1).await;
+                if let Some(owner) = kept.0.take() {
+                    kept.1 = AsyncDropArc::into_inner(owner);
+                }
+                if let Some(guard) = &mut kept.1 {
+                    end(stage, guard).await;
+                }
+            },
+        );
+    }
+
+    #[test]
+    fn a_mutex_that_is_locked_and_then_ended() {
+        Sweep::of(1).resumable().run(
+            |stage| (AsyncDropTokioMutex::new(stage.value("ada")), false),
+            async |(mutex, ending), stage| {
+                if !*ending {
+                    let lock = async {
+                        let _held = mutex.lock().await;
+                        wait(1).await;
+                    };
+                    let wait_for_it = async {
+                        wait(1).await;
+                        drop(mutex.lock().await);
+                    };
+                    tokio::join!(lock, wait_for_it);
+                    *ending = true;
+                }
+                end(stage, mutex).await;
+            },
+        );
+    }
+
+    #[test]
+    fn a_result_with_a_value() {
+        Sweep::of(1).resumable().run(
+            |stage| AsyncDropResult::<_, Failure>::new(Ok(stage.value("ada"))),
+            async |guard, stage| end(stage, guard).await,
+        );
+    }
+
+    #[test]
+    fn a_result_with_an_error() {
+        Sweep::of(0).resumable().run(
+            |_| AsyncDropResult::<Value, _>::new(Err(Failure("no value"))),
+            async |guard, stage| {
+                stage.expect(guard.is_dropped() || guard.err().is_some(), "the error");
+                let result = guard.async_drop().await;
+                stage.expect(result.is_ok(), "success");
+            },
+        );
+    }
+}
+
+mod shared {
+    use super::*;
+
+    type Creation<T> = Pin<Box<dyn Future<Output = Guard<T>> + Send>>;
+    type Shared<T> = Guard<AsyncDropShared<T, Creation<T>>>;
+
+    fn create(stage: &Stage) -> Creation<Value> {
+        let stage = stage.clone();
+        Box::pin(async move {
+            wait(1).await;
+            let value = stage.value("ada");
+            // A guard is dropped here if the creation is: it holds a guard across an `.await`.
+            wait(1).await;
+            value
+        })
+    }
+
+    /// Gets the value and lets go of it again, unless the owner has let go already.
+    async fn get_and_end<T>(stage: &Stage, shared: &Shared<T>)
+    where
+        T: AsyncDrop + Debug + Send + Sync,
+    {
+        if !shared.is_dropped() {
+            let mut value = shared.get().await;
+            wait(1).await;
+            end(stage, &mut value).await;
+        }
+    }
+
+    #[test]
+    fn the_last_owner_finishes_a_creation_that_never_ran() {
+        Sweep::of(1).resumable().run(
+            |stage| AsyncDropShared::new(create(stage)),
+            async |shared, stage| end(stage, shared).await,
+        );
+    }
+
+    #[test]
+    fn two_owners_of_a_creation_that_never_ran() {
+        Sweep::of(1).resumable().run(
+            |stage| {
+                let first = AsyncDropShared::new(create(stage));
+                let second = AsyncDropShared::clone(&first);
+                (first, second)
+            },
+            async |(first, second), stage| {
+                tokio::join!(end(stage, first), end(stage, second));
+            },
+        );
+    }
+
+    /// What `get` returned is owned by the call, so dropping the call leaves an owner behind that is reported.
+    /// The value is cleaned up all the same, or reported itself where that owner was the last.
+    #[test]
+    fn two_waiters_and_two_owners() {
+        struct Kept {
+            first: Shared<Value>,
+            second: Shared<Value>,
+            ending: bool,
+        }
+        Sweep::of(1).run(
+            |stage| {
+                let first = AsyncDropShared::new(create(stage));
+                let second = AsyncDropShared::clone(&first);
+                let ending = false;
+                Kept {
+                    first,
+                    second,
+                    ending,
+                }
+            },
+            async |kept, stage| {
+                if !kept.ending {
+                    tokio::join!(
+                        get_and_end(stage, &kept.first),
+                        get_and_end(stage, &kept.second)
+                    );
+                    kept.ending = true;
+                }
+                end(stage, &mut kept.first).await;
+                end(stage, &mut kept.second).await;
+            },
+        );
+    }
+
+    #[test]
+    fn a_waiter_that_is_cancelled_hands_the_creation_over() {
+        struct Kept {
+            first: Shared<Value>,
+            second: Shared<Value>,
+            calls: usize,
+        }
+        Sweep::of(1).resumable().run(
+            |stage| {
+                let first = AsyncDropShared::new(create(stage));
+                let second = AsyncDropShared::clone(&first);
+                let calls = 0;
+                Kept {
+                    first,
+                    second,
+                    calls,
+                }
+            },
+            async |kept, stage| {
+                // The first call polls through one owner and the next one through the other, so that a cut lies between.
+                kept.calls += 1;
+                let waiter = if kept.calls % 2 == 1 {
+                    &kept.first
+                } else {
+                    &kept.second
+                };
+                if !waiter.is_dropped() && waiter.peek().is_none() && kept.calls < 3 {
+                    let mut value = waiter.get().await;
+                    end(stage, &mut value).await;
+                }
+                end(stage, &mut kept.first).await;
+                end(stage, &mut kept.second).await;
+            },
+        );
+    }
+
+    #[test]
+    fn a_creation_that_has_captured_a_guard() {
+        Sweep::of(2).run(
+            |stage| {
+                let mut parts = stage.value("parts");
+                let stage = stage.clone();
+                let create: Creation<Value> = Box::pin(async move {
+                    wait(1).await;
+                    // What it was given is used up, and then the value is made.
+                    end(&stage, &mut parts).await;
+                    stage.value("ada")
+                });
+                AsyncDropShared::new(create)
+            },
+            async |shared, stage| end(stage, shared).await,
+        );
+    }
+
+    #[test]
+    fn a_creation_that_passes_a_captured_guard_on() {
+        Sweep::of(1).resumable().run(
+            |stage| {
+                let parts = stage.value("parts");
+                let create: Creation<Box<Value>> = Box::pin(async move {
+                    wait(2).await;
+                    parts.into_box()
+                });
+                AsyncDropShared::new(create)
+            },
+            async |shared, stage| end(stage, shared).await,
+        );
+    }
+
+    #[test]
+    fn a_creation_that_panics_with_a_guard_in_its_hands() {
+        Sweep::of(1).run(
+            |stage| {
+                let parts = stage.value("parts");
+                let create: Creation<Value> = Box::pin(async move {
+                    let _parts = parts;
+                    wait(1).await;
+                    panic!("the creation panics")
+                });
+                AsyncDropShared::new(create)
+            },
+            async |shared, stage| end(stage, shared).await,
+        );
+    }
+
+    #[test]
+    fn a_shared_map() {
+        Sweep::of(2).resumable().run(
+            |stage| {
+                let stage = stage.clone();
+                let create: Creation<AsyncDropHashMap<_, _>> = Box::pin(async move {
+                    let mut map = AsyncDropHashMap::new();
+                    for name in ["ada", "bob"] {
+                        assert!(map.insert(name, stage.value(name)).is_none());
+                        wait(1).await;
+                    }
+                    map
+                });
+                let first = AsyncDropShared::new(create);
+                let second = AsyncDropShared::clone(&first);
+                (first, second)
+            },
+            async |(first, second), stage| {
+                end(stage, first).await;
+                end(stage, second).await;
+            },
+        );
+    }
+}
+
+/// The harness is worth nothing unless it sees the faults that it is there for.
+mod the_harness {
+    use super::*;
+
+    fn fault<K>(
+        sweep: Sweep,
+        set_up: impl Fn(&Stage) -> K,
+        call: impl AsyncFn(&mut K, &Stage),
+    ) -> String {
+        sweep.find_fault(set_up, call).unwrap_err()
+    }
+
+    #[test]
+    fn sees_a_value_that_vanishes() {
+        let fault = fault(
+            Sweep::of(1).endings(&[Ending::Succeeds]),
+            |stage| Some(stage.value("ada")),
+            async |kept, _| drop(kept.take().map(Guard::unsafe_into_inner_dont_drop)),
+        );
+        assert!(
+            fault.contains("ada was not cleaned up, and no incident says so"),
+            "{fault}"
+        );
+    }
+
+    #[test]
+    fn sees_a_cleanup_that_runs_twice() {
+        let fault = fault(
+            Sweep::of(1).endings(&[Ending::Succeeds]).resumable(),
+            |stage| stage.value("ada"),
+            async |guard, stage| {
+                if !guard.is_dropped() {
+                    let _ = guard.async_drop_impl().await;
+                }
+                end(stage, guard).await;
+            },
+        );
+        assert!(
+            fault.contains("ada was cleaned up 2 times, reported 0"),
+            "{fault}"
+        );
+    }
+
+    #[test]
+    fn sees_an_error_that_vanishes() {
+        let fault = fault(
+            Sweep::of(1).endings(&[Ending::Fails]).resumable(),
+            |stage| stage.value("ada"),
+            async |guard, _| drop(guard.async_drop().await),
+        );
+        assert!(
+            fault.contains("its error was returned 0 times and suppressed 0 times"),
+            "{fault}"
+        );
+    }
+
+    #[test]
+    fn sees_a_guard_that_leaks() {
+        let fault = fault(
+            Sweep::of(1).endings(&[Ending::Succeeds]),
+            |stage| Some(stage.value("ada")),
+            async |kept, _| std::mem::forget(kept.take()),
+        );
+        assert!(fault.contains("ada was dropped 0 times"), "{fault}");
+    }
+
+    #[test]
+    fn sees_a_future_that_nobody_will_wake() {
+        let fault = fault(
+            Sweep::of(1).endings(&[Ending::Succeeds]),
+            |stage| stage.value("ada"),
+            async |guard, stage| {
+                end(stage, guard).await;
+                let mut polled = false;
+                std::future::poll_fn(|_| match std::mem::replace(&mut polled, true) {
+                    true => std::task::Poll::Ready(()),
+                    false => std::task::Poll::Pending,
+                })
+                .await;
+            },
+        );
+        assert!(
+            fault.contains("it waits, and nobody will wake it"),
+            "{fault}"
+        );
+    }
+}
