@@ -4,7 +4,9 @@
 
 mod common;
 
-use std::sync::Barrier;
+use std::hint;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use asyncdrop::incident::IncidentKind;
@@ -235,66 +237,74 @@ fn a1_a_value_that_was_cleaned_up_before_it_was_shared_is_not_cleaned_up_again()
     diary.assert_reads(&["ada cleanup begins", "ada cleanup ends", "ada dropped"]);
 }
 
+/// Shares `values` between two threads, which let go of each at the same moment, and returns what each got.
+fn let_go_together<R: Send>(
+    values: impl Iterator<Item = Session>,
+    let_go: impl Fn(AsyncDropGuard<AsyncDropArc<Session>>) -> R + Sync,
+) -> Vec<(R, R)> {
+    let (one, other): (Vec<_>, Vec<_>) = values
+        .map(|value| {
+            let owner = shared(value);
+            (AsyncDropArc::clone(&owner), owner)
+        })
+        .unzip();
+    let arrived = AtomicUsize::new(0);
+    let run = |owners: Vec<_>| {
+        owners
+            .into_iter()
+            .enumerate()
+            .map(|(round, owner)| {
+                arrived.fetch_add(1, Ordering::SeqCst);
+                // Spinning starts both closer together than a barrier that has to wake a thread.
+                while arrived.load(Ordering::SeqCst) < 2 * (round + 1) {
+                    hint::spin_loop();
+                }
+                // A panic here must not leave the other thread spinning.
+                catch_unwind(AssertUnwindSafe(|| let_go(owner)))
+            })
+            .collect::<Vec<_>>()
+    };
+    thread::scope(|scope| {
+        let one = scope.spawn(|| run(one));
+        let other = run(other);
+        let outcomes = one.join().unwrap().into_iter().zip(other);
+        outcomes
+            .map(|(one, other)| (one.unwrap(), other.unwrap()))
+            .collect()
+    })
+}
+
+const ROUNDS: usize = 20_000;
+
 #[test]
-fn a2_of_owners_that_let_go_together_on_many_threads_one_cleans_up() {
-    const OWNERS: usize = 8;
-    for _ in 0..200 {
-        let diary = Diary::default();
-        let first = shared(Session::of("ada", &diary).ending(Ending::Fails("line is dead")));
-        let mut owners: Vec<_> = (1..OWNERS).map(|_| AsyncDropArc::clone(&first)).collect();
-        owners.push(first);
+fn a2_of_owners_that_let_go_together_on_two_threads_one_cleans_up() {
+    let diaries: Vec<_> = (0..ROUNDS).map(|_| Diary::default()).collect();
+    let values = diaries
+        .iter()
+        .map(|diary| Session::of("ada", diary).ending(Ending::Fails("line is dead")));
 
-        let start = Barrier::new(OWNERS);
-        let outcomes: Vec<_> = thread::scope(|scope| {
-            let threads: Vec<_> = owners
-                .into_iter()
-                .map(|mut owner| {
-                    let start = &start;
-                    scope.spawn(move || {
-                        start.wait();
-                        end(&mut owner)
-                    })
-                })
-                .collect();
-            threads.into_iter().map(|it| it.join().unwrap()).collect()
-        });
+    let outcomes = let_go_together(values, |mut owner| end(&mut owner));
 
-        assert_eq!(outcomes.iter().filter(|it| it.is_err()).count(), 1);
+    for (outcome, diary) in outcomes.iter().zip(&diaries) {
+        assert_ne!(outcome.0.is_err(), outcome.1.is_err());
         diary.assert_reads(&["ada cleanup begins", "ada cleanup fails", "ada dropped"]);
     }
 }
 
 #[test]
 fn a2_of_owners_that_take_the_value_out_together_one_gets_it() {
-    const OWNERS: usize = 8;
-    for _ in 0..200 {
-        let diary = Diary::default();
-        let first = shared(Session::of("ada", &diary));
-        let mut owners: Vec<_> = (1..OWNERS).map(|_| AsyncDropArc::clone(&first)).collect();
-        owners.push(first);
+    let diary = Diary::default();
+    let values = (0..ROUNDS).map(|_| Session::of("ada", &diary));
 
-        let start = Barrier::new(OWNERS);
-        let mut taken: Vec<_> = thread::scope(|scope| {
-            let threads: Vec<_> = owners
-                .into_iter()
-                .map(|owner| {
-                    let start = &start;
-                    scope.spawn(move || {
-                        start.wait();
-                        AsyncDropArc::into_inner(owner)
-                    })
-                })
-                .collect();
-            threads
-                .into_iter()
-                .filter_map(|it| it.join().unwrap())
-                .collect()
-        });
+    let outcomes = let_go_together(values, AsyncDropArc::into_inner);
 
-        assert_eq!(taken.len(), 1);
-        assert_eq!(end(&mut taken[0]), Ok(()));
-        diary.assert_reads(&["ada cleanup begins", "ada cleanup ends", "ada dropped"]);
+    for outcome in outcomes {
+        let ((Some(mut session), None) | (None, Some(mut session))) = outcome else {
+            panic!("not one, but both or none: {outcome:?}")
+        };
+        assert_eq!(end(&mut session), Ok(()));
     }
+    assert_eq!(diary.entries().len(), 3 * ROUNDS);
 }
 
 #[test]

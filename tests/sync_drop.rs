@@ -182,6 +182,36 @@ fn d2_a_cleanup_that_never_ends_panics_and_its_value_is_reported_as_interrupted(
     );
 }
 
+/// Ends after two seconds, by the hand of another thread.
+async fn wait_two_seconds() {
+    let (sender, receiver) = futures::channel::oneshot::channel();
+    thread::spawn(move || {
+        thread::sleep(Duration::from_secs(2));
+        let _ = sender.send(());
+    });
+    receiver.await.unwrap();
+}
+
+#[test]
+fn d2_the_time_limit_is_the_one_that_was_set() {
+    let guard = AsyncDropGuard::new(Custom(wait_two_seconds));
+    let value = SyncDrop::with_time_limit(guard, SHORT);
+    assert!(message_of_panic(|| drop(value)).contains(" did not finish within 50ms in SyncDrop"));
+
+    let guard = AsyncDropGuard::new(Custom(wait_two_seconds));
+    drop(SyncDrop::with_time_limit(guard, Duration::from_secs(60)));
+}
+
+#[test]
+fn d2_the_time_limit_is_ten_seconds_unless_it_is_set() {
+    let guard = AsyncDropGuard::new(Custom(wait_two_seconds));
+    drop(SyncDrop::new(guard));
+
+    let guard = AsyncDropGuard::new(Custom(std::future::pending::<()>));
+    let value = SyncDrop::new(guard);
+    assert!(message_of_panic(|| drop(value)).contains(" did not finish within 10s in SyncDrop"));
+}
+
 /// More operations on a channel than tokio grants to one poll of a task.
 async fn receive_a_thousand_messages() {
     let (sender, mut receiver) = mpsc::unbounded_channel();
