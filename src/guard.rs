@@ -368,6 +368,15 @@ impl<T: Debug> AsyncDropGuard<T> {
         unreachable!("a guard cannot be cloned")
     }
 
+    /// Never callable, for the same reason: `to_owned` is `clone` under another name.
+    #[doc(hidden)]
+    pub fn to_owned(&self) -> Self
+    where
+        T: SharedByClone,
+    {
+        unreachable!("a guard cannot be cloned")
+    }
+
     /// Where the guard was created.
     pub(crate) fn created_at(&self) -> &'static Location<'static> {
         self.created_at

@@ -1,5 +1,5 @@
-// One owner waits for the worker. The other parts borrow it.
-use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+// Both tasks own the worker. The last one to let go waits for it.
+use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
 use tokio::task::{JoinError, JoinHandle};
 
 #[derive(Debug)]
@@ -19,8 +19,13 @@ impl AsyncDrop for Worker {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), JoinError> {
     let task = tokio::spawn(async { println!("at work") });
-    let mut worker = AsyncDropGuard::new(Worker { task });
-    let watched = &worker;
-    println!("done: {}", watched.task.is_finished());
+    let mut worker = AsyncDropArc::new(AsyncDropGuard::new(Worker { task }));
+    let mut watched = AsyncDropArc::clone(&worker);
+
+    let watcher = tokio::spawn(async move {
+        println!("done: {}", watched.task.is_finished());
+        watched.async_drop().await
+    });
+    watcher.await??;
     worker.async_drop().await
 }

@@ -1,0 +1,31 @@
+// The second task is an owner of its own, and ends its guard.
+use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
+use tokio::task::{JoinError, JoinHandle};
+
+#[derive(Debug)]
+struct Worker {
+    task: JoinHandle<()>,
+}
+
+#[async_trait]
+impl AsyncDrop for Worker {
+    type Error = JoinError;
+
+    async fn async_drop_impl(&mut self) -> Result<(), JoinError> {
+        (&mut self.task).await
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), JoinError> {
+    let task = tokio::spawn(async { println!("at work") });
+    let mut first = AsyncDropArc::new(AsyncDropGuard::new(Worker { task }));
+    let mut second = AsyncDropArc::clone(&first);
+
+    let watcher = tokio::spawn(async move {
+        println!("done: {}", second.task.is_finished());
+        second.async_drop().await
+    });
+    watcher.await??;
+    first.async_drop().await
+}
