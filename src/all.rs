@@ -1,9 +1,10 @@
+use std::any::Any;
 use std::fmt::{self, Debug};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::thread;
 
-use futures_util::future::{FutureExt, OptionFuture};
+use futures_util::future::{FutureExt, OptionFuture, poll_immediate};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::incident::HeldError;
@@ -90,27 +91,13 @@ pub(crate) struct Cleanups<K, T: AsyncDrop + Debug> {
 struct Slot<K, T: AsyncDrop + Debug> {
     key: K,
     guard: AsyncDropGuard<T>,
-    error: Option<HeldError<T::Error>>,
+    /// Boxed, or each slot would have room for an error that hardly any of them has.
+    error: Option<Box<HeldError<T::Error>>>,
 }
 
 impl<K, T: AsyncDrop + Debug> Cleanups<K, T> {
     pub(crate) async fn run(&mut self) -> Result<(), DropErrors<K, T::Error>> {
-        let mut first_panic = None;
-        {
-            let unfinished = self
-                .slots
-                .iter_mut()
-                .filter(|slot| !slot.guard.is_dropped());
-            // After a panic nobody looks at the value again: the guard only reports it, or runs the cleanup once more.
-            let cleanups = unfinished.map(|slot| AssertUnwindSafe(slot.clean_up()).catch_unwind());
-            let mut running = Running(cleanups.map(|it| Some(it).into()).collect());
-            while let Some(outcome) = running.0.next().await {
-                if let Some(Err(panic)) = outcome {
-                    first_panic.get_or_insert(panic);
-                }
-            }
-        }
-        if let Some(panic) = first_panic {
+        if let Some(panic) = self.clean_up_all().await {
             // The slots stay, with their errors: whoever catches the panic may call again.
             resume_unwind(panic);
         }
@@ -121,6 +108,37 @@ impl<K, T: AsyncDrop + Debug> Cleanups<K, T> {
             .filter_map(|slot| Some((slot.key, slot.error?.into_inner())))
             .collect();
         DropErrors::check(errors, total)
+    }
+
+    /// Leaves each error in its slot, and returns the first panic.
+    async fn clean_up_all(&mut self) -> Option<Box<dyn Any + Send>> {
+        let mut first_panic = None;
+        let mut waiting = Vec::new();
+        for slot in &mut self.slots {
+            if slot.guard.is_dropped() {
+                continue;
+            }
+            // After a panic nobody looks at the value again: the guard only reports it, or runs the cleanup once more.
+            let mut cleanup = Box::pin(AssertUnwindSafe(slot.clean_up()).catch_unwind());
+            // A cleanup that is done at once needs no waker of its own, and that is what costs most below.
+            match poll_immediate(&mut cleanup).await {
+                Some(Ok(())) => {}
+                Some(Err(panic)) => {
+                    first_panic.get_or_insert(panic);
+                }
+                None => waiting.push(cleanup),
+            }
+        }
+        if waiting.is_empty() {
+            return first_panic;
+        }
+        let mut running = Running(waiting.into_iter().map(|it| Some(it).into()).collect());
+        while let Some(outcome) = running.0.next().await {
+            if let Some(Err(panic)) = outcome {
+                first_panic.get_or_insert(panic);
+            }
+        }
+        first_panic
     }
 
     /// The values that are not cleaned up yet.
@@ -160,7 +178,8 @@ impl<K, T: AsyncDrop + Debug> Slot<K, T> {
     async fn clean_up(&mut self) {
         if let Err(error) = self.guard.async_drop().await {
             let created_at = self.guard.created_at();
-            self.error = Some(HeldError::from_cleanup_of::<T>(error, created_at));
+            let error = HeldError::from_cleanup_of::<T>(error, created_at);
+            self.error = Some(Box::new(error));
         }
     }
 }

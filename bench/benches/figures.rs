@@ -13,12 +13,13 @@ use asyncdrop_bench::{environment, groups};
 const COMMAND: &str = "cargo bench -p asyncdrop-bench";
 
 fn main() -> ExitCode {
-    let mut plan = Plan::FULL;
-    let (mut check, mut write) = (false, false);
+    // `cargo test --benches` runs this too, without `--bench`.
+    let mut plan = Plan::QUICK;
+    let (mut quick, mut check, mut write) = (false, false, false);
     for argument in env::args().skip(1) {
         match argument.as_str() {
-            "--bench" => {}
-            "--quick" => plan = Plan::QUICK,
+            "--bench" => plan = Plan::FULL,
+            "--quick" => quick = true,
             "--check" => check = true,
             "--write" => write = true,
             other => {
@@ -26,6 +27,9 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         }
+    }
+    if quick {
+        plan = Plan::QUICK;
     }
     let environment = environment::describe(COMMAND);
     let allocations = count_allocations();

@@ -22,10 +22,12 @@ pub struct Contender {
 
 pub enum Run {
     /// Does the operation as often as asked for. Only what happens while the stopwatch runs is measured.
-    Measured(Box<dyn Fn(&Runtime, u64, &mut dyn Stopwatch)>),
+    Measured(Box<Operation>),
     /// The contender has nothing for this operation, for this reason.
     Impossible(&'static str),
 }
+
+pub type Operation = dyn Fn(&Runtime, u64, &mut dyn Stopwatch);
 
 /// Measures what happens between `start` and `stop`: time, or allocations.
 pub trait Stopwatch {

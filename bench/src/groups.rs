@@ -23,11 +23,13 @@ const CLOSES: &str = "the cleanup of a session never fails";
 pub fn all() -> Vec<Group> {
     let mut groups = vec![
         guard::create_and_clean_up(),
+        guard::create_and_clean_up_in_turn(),
         guard::deref(),
         mutex::lock(),
         arc::clone_and_let_go(),
     ];
     groups.extend([1, 100, 10_000, 100_000].map(map::clean_up));
+    groups.push(map::clean_up_in_turn(10_000));
     groups.push(map::fill(10_000));
     groups.push(waiting::clean_up(10_000));
     groups.extend([1, 1_000].map(shared::create));

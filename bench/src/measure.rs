@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
-use crate::contender::{Group, Run, Stopwatch};
+use crate::contender::{Group, Operation, Run, Stopwatch};
 
 /// How thorough a run is.
 #[derive(Debug, Clone, Copy)]
@@ -92,8 +92,6 @@ pub fn take_times(group: &Group, runtime: &Runtime, plan: Plan) -> Vec<Option<Ti
         .map(|racer| racer.map(|racer| Timing(racer.samples)))
         .collect()
 }
-
-type Operation = dyn Fn(&Runtime, u64, &mut dyn Stopwatch);
 
 struct Racer<'a> {
     operation: &'a Operation,

@@ -148,7 +148,7 @@ pub fn growth(all: &[Measured]) -> String {
     text
 }
 
-pub fn ratio_text(ratio: Ratio) -> String {
+fn ratio_text(ratio: Ratio) -> String {
     format!(
         "{:.2} ({:.2} to {:.2})",
         ratio.median, ratio.low, ratio.high
@@ -196,7 +196,7 @@ fn duration(nanoseconds: f64) -> String {
 }
 
 /// A whole number without a fraction, and with commas.
-pub fn number(value: f64) -> String {
+fn number(value: f64) -> String {
     if value.fract() != 0.0 {
         return format!("{value:.1}");
     }

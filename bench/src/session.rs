@@ -1,10 +1,12 @@
 //! The values that all contenders clean up, each with one body of the cleanup for every contender's trait.
 
+use std::fmt::Debug;
 use std::hint::black_box;
 use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::task::yield_now;
 
 /// How long a [`Lingering`] takes to be cleaned up.
 pub const GOODBYE: Duration = Duration::from_millis(10);
@@ -16,14 +18,36 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn new(id: u64) -> Self {
-        // The compiler must not know the value, or it could work ahead.
-        black_box(Self { id })
-    }
-
     async fn say_goodbye(&mut self) -> io::Result<()> {
         black_box(self.id);
         Ok(())
+    }
+}
+
+impl Value for Session {
+    fn new(id: u64) -> Self {
+        // The compiler must not know the value, or it could work ahead.
+        black_box(Self { id })
+    }
+}
+
+/// A value whose cleanup waits for one turn of the runtime: the least that makes it worth being async.
+#[derive(Debug, Default)]
+pub struct Connection {
+    pub id: u64,
+}
+
+impl Connection {
+    async fn say_goodbye(&mut self) -> io::Result<()> {
+        yield_now().await;
+        black_box(self.id);
+        Ok(())
+    }
+}
+
+impl Value for Connection {
+    fn new(id: u64) -> Self {
+        black_box(Self { id })
     }
 }
 
@@ -42,6 +66,20 @@ impl Lingering {
 #[async_trait]
 pub trait CloseByHand {
     async fn close(&mut self) -> io::Result<()>;
+}
+
+/// What every contender can clean up.
+pub trait Value:
+    Default
+    + Debug
+    + Send
+    + 'static
+    + CloseByHand
+    + asyncdrop::AsyncDrop<Error = io::Error>
+    + async_drop_guard::AsyncDrop<Error = io::Error>
+    + async_dropper_simple::AsyncDrop
+{
+    fn new(id: u64) -> Self;
 }
 
 macro_rules! cleaned_up_by_every_contender {
@@ -82,4 +120,5 @@ macro_rules! cleaned_up_by_every_contender {
 }
 
 cleaned_up_by_every_contender!(Session);
+cleaned_up_by_every_contender!(Connection);
 cleaned_up_by_every_contender!(Lingering);

@@ -9,7 +9,7 @@ use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard};
 
 use super::{ASYNCDROP, CLOSES, DROP_GUARD};
 use crate::contender::{Contender, Group};
-use crate::session::Session;
+use crate::session::{Session, Value};
 
 pub(super) fn clone_and_let_go() -> Group {
     Group {

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use super::{ASYNCDROP, CLOSES};
 use crate::contender::{Contender, Group};
-use crate::session::{CloseByHand, Session};
+use crate::session::{Connection, Session, Value};
 
 const STD: &str = "`HashMap` and `join_all`";
 const DROPPER_IN_STD: &str =
@@ -26,47 +26,64 @@ pub(super) fn clean_up(size: usize) -> Group {
             "All values of a map are cleaned up and dropped, and so is the map. Filling it is not measured. Every error is kept, with its key."
                 .into(),
         values: Some(size),
-        contenders: vec![
-            Contender::new(STD, async move |times, stopwatch| {
-                let maps = several(times, || std_map(size));
-                stopwatch.start();
-                for mut map in maps {
-                    let cleanups = map
-                        .iter_mut()
-                        .map(async |(key, session)| Some((*key, session.close().await.err()?)));
-                    let errors: Vec<_> = join_all(cleanups).await.into_iter().flatten().collect();
-                    assert!(errors.is_empty(), "{CLOSES}");
-                }
-                stopwatch.stop();
-            }),
-            Contender::new(ASYNCDROP, async move |times, stopwatch| {
-                let maps = several(times, || guarded_map(size));
-                stopwatch.start();
-                for mut map in maps {
-                    map.async_drop().await.expect(CLOSES);
-                }
-                stopwatch.stop();
-            }),
-            Contender::new(DROP_GUARD_IN_STD, async move |times, stopwatch| {
-                let maps = several(times, || map_of(size, |id| RivalGuard::new(Session::new(id))));
-                stopwatch.start();
-                for mut map in maps {
-                    let cleanups = map
-                        .iter_mut()
-                        .map(async |(key, guard)| Some((*key, guard.async_drop().await.err()?)));
-                    let errors: Vec<_> = join_all(cleanups).await.into_iter().flatten().collect();
-                    assert!(errors.is_empty(), "{CLOSES}");
-                }
-                stopwatch.stop();
-            }),
-            Contender::new(DROPPER_IN_STD, async move |times, stopwatch| {
-                let maps = several(times, || map_of(size, |id| AsyncDropper::new(Session::new(id))));
-                stopwatch.start();
-                drop(maps);
-                stopwatch.stop();
-            }),
-        ],
+        contenders: contenders::<Session>(size),
     }
+}
+
+pub(super) fn clean_up_in_turn(size: usize) -> Group {
+    Group {
+        id: format!("turn-map-{size}"),
+        title: format!(
+            "Clean up a map of {} values that wait one turn",
+            thousands(size)
+        ),
+        operation: "The same with cleanups that wait for one turn of the runtime.".into(),
+        values: Some(size),
+        contenders: contenders::<Connection>(size),
+    }
+}
+
+fn contenders<V: Value>(size: usize) -> Vec<Contender> {
+    vec![
+        Contender::new(STD, async move |times, stopwatch| {
+            let maps = several(times, || map_of(size, V::new));
+            stopwatch.start();
+            for mut map in maps {
+                let cleanups = map
+                    .iter_mut()
+                    .map(async |(key, session)| Some((*key, session.close().await.err()?)));
+                let errors: Vec<_> = join_all(cleanups).await.into_iter().flatten().collect();
+                assert!(errors.is_empty(), "{CLOSES}");
+            }
+            stopwatch.stop();
+        }),
+        Contender::new(ASYNCDROP, async move |times, stopwatch| {
+            let maps = several(times, || guarded_map::<V>(size));
+            stopwatch.start();
+            for mut map in maps {
+                map.async_drop().await.expect(CLOSES);
+            }
+            stopwatch.stop();
+        }),
+        Contender::new(DROP_GUARD_IN_STD, async move |times, stopwatch| {
+            let maps = several(times, || map_of(size, |id| RivalGuard::new(V::new(id))));
+            stopwatch.start();
+            for mut map in maps {
+                let cleanups = map
+                    .iter_mut()
+                    .map(async |(key, guard)| Some((*key, guard.async_drop().await.err()?)));
+                let errors: Vec<_> = join_all(cleanups).await.into_iter().flatten().collect();
+                assert!(errors.is_empty(), "{CLOSES}");
+            }
+            stopwatch.stop();
+        }),
+        Contender::new(DROPPER_IN_STD, async move |times, stopwatch| {
+            let maps = several(times, || map_of(size, |id| AsyncDropper::new(V::new(id))));
+            stopwatch.start();
+            drop(maps);
+            stopwatch.stop();
+        }),
+    ]
 }
 
 pub(super) fn fill(size: usize) -> Group {
@@ -80,13 +97,13 @@ pub(super) fn fill(size: usize) -> Group {
         contenders: vec![
             Contender::new("`HashMap`", async move |times, stopwatch| {
                 stopwatch.start();
-                let maps = several(times, || black_box(std_map(size)));
+                let maps = several(times, || black_box(map_of(size, Session::new)));
                 stopwatch.stop();
                 drop(maps);
             }),
             Contender::new(ASYNCDROP, async move |times, stopwatch| {
                 stopwatch.start();
-                let maps = several(times, || black_box(guarded_map(size)));
+                let maps = several(times, || black_box(guarded_map::<Session>(size)));
                 stopwatch.stop();
                 for mut map in maps {
                     map.async_drop().await.expect(CLOSES);
@@ -100,10 +117,6 @@ fn several<M>(times: u64, map: impl Fn() -> M) -> Vec<M> {
     (0..times).map(|_| map()).collect()
 }
 
-fn std_map(size: usize) -> HashMap<u64, Session> {
-    map_of(size, Session::new)
-}
-
 /// Grows like the map of [`guarded_map`], which cannot be told its size beforehand.
 fn map_of<V>(size: usize, value: impl Fn(u64) -> V) -> HashMap<u64, V> {
     let mut map = HashMap::new();
@@ -113,10 +126,10 @@ fn map_of<V>(size: usize, value: impl Fn(u64) -> V) -> HashMap<u64, V> {
     map
 }
 
-fn guarded_map(size: usize) -> AsyncDropGuard<AsyncDropHashMap<u64, Session>> {
+fn guarded_map<V: Value>(size: usize) -> AsyncDropGuard<AsyncDropHashMap<u64, V>> {
     let mut map = AsyncDropHashMap::new();
     for id in 0..size as u64 {
-        let session = AsyncDropGuard::new(Session::new(id));
+        let session = AsyncDropGuard::new(V::new(id));
         assert!(map.insert(id, session).is_none());
     }
     map

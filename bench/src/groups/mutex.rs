@@ -5,7 +5,7 @@ use tokio::sync::Mutex;
 
 use super::{ASYNCDROP, CLOSES, DROP_GUARD, DROPPER};
 use crate::contender::{Contender, Group};
-use crate::session::Session;
+use crate::session::{Session, Value};
 
 pub(super) fn lock() -> Group {
     Group {

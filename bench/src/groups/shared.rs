@@ -7,7 +7,7 @@ use tokio::task::yield_now;
 use super::map::thousands;
 use super::{ASYNCDROP, CLOSES, DROP_GUARD, DROPPER};
 use crate::contender::{Contender, Group};
-use crate::session::{CloseByHand, Session};
+use crate::session::{CloseByHand, Session, Value};
 
 pub(super) fn create(waiters: usize) -> Group {
     Group {
