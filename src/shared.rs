@@ -4,8 +4,9 @@ use std::future::IntoFuture;
 use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use async_trait::async_trait;
 use futures_util::future::{FutureExt, Shared};
@@ -110,6 +111,7 @@ where
     /// Where the creation leaves what came of it.
     /// Kept beside the [`Shared`] and not in it, because no one can take an output out of that.
     outcome: Arc<OnceLock<Outcome<O>>>,
+    wakes: Arc<Wakes>,
 }
 
 enum Outcome<O: Debug> {
@@ -148,14 +150,17 @@ where
     pub fn new(future: Fut) -> AsyncDropGuard<Self> {
         let created_at = Location::caller();
         let outcome = Arc::new(OnceLock::new());
+        let wakes = Arc::new(Wakes::default());
         let creation = Creation {
             future: Some(Box::pin(future)),
             outcome: Arc::clone(&outcome),
+            wakes: Arc::clone(&wakes),
             created_at,
         };
         let inner = Inner {
             creation: creation.shared(),
             outcome,
+            wakes,
         };
         Self::owner_at(Arc::new(inner), created_at)
     }
@@ -250,6 +255,7 @@ where
         AsyncDropSharedGet {
             creation: inner.creation.clone(),
             outcome: &inner.outcome,
+            wakes: &inner.wakes,
             called_from: Location::caller(),
         }
     }
@@ -367,6 +373,7 @@ struct Creation<O: Debug, Fut> {
     /// `None` once it is done.
     future: Option<Pin<Box<Fut>>>,
     outcome: Arc<OnceLock<Outcome<O>>>,
+    wakes: Arc<Wakes>,
     created_at: &'static Location<'static>,
 }
 
@@ -380,6 +387,9 @@ where
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.wakes.waiters.get_or_init(|| cx.waker().clone());
+        let waker = Waker::from(Arc::clone(&self.wakes));
+        let cx = &mut Context::from_waker(&waker);
         // Caught here, because a `Shared` would forget the panic and only say that there was one.
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let future = self.future.as_mut().expect(DONE_IS_NOT_POLLED);
@@ -398,6 +408,40 @@ where
         };
         assert!(self.outcome.set(outcome).is_ok(), "{DONE_IS_NOT_POLLED}");
         Poll::Ready(())
+    }
+}
+
+/// Passes the wakes of the creation on to all who wait for it, and counts them.
+///
+/// A `Shared` wakes those who wait when the wake comes.
+/// Whoever comes later, but while the poll that the wake came in still goes on, is told to wait and is not woken:
+/// it counts on the one who polls, who may be cancelled and never poll again.
+/// So after each poll the waiters are woken once more if there was a wake in it.
+#[derive(Default)]
+struct Wakes {
+    /// Written and read in one order with the state of the `Shared`, which is `SeqCst` as well.
+    count: AtomicUsize,
+    /// Wakes everybody who waits for the `Shared`. Set in the first poll.
+    waiters: OnceLock<Waker>,
+}
+
+impl Wakes {
+    fn wake_waiters(&self) {
+        if let Some(waiters) = self.waiters.get() {
+            waiters.wake_by_ref();
+        }
+    }
+}
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Counted first: whoever comes after the wake is then sure to be seen by the one who polls.
+        self.count.fetch_add(1, Ordering::SeqCst);
+        self.wake_waiters();
     }
 }
 
@@ -432,6 +476,7 @@ where
 {
     creation: Shared<Creation<O, Fut>>,
     outcome: &'a OnceLock<Outcome<O>>,
+    wakes: &'a Wakes,
     called_from: &'static Location<'static>,
 }
 
@@ -443,7 +488,13 @@ where
     type Output = AsyncDropGuard<AsyncDropArc<O>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(Pin::new(&mut self.creation).poll(cx));
+        let wakes_before = self.wakes.count.load(Ordering::SeqCst);
+        if Pin::new(&mut self.creation).poll(cx).is_pending() {
+            if self.wakes.count.load(Ordering::SeqCst) != wakes_before {
+                self.wakes.wake_waiters();
+            }
+            return Poll::Pending;
+        }
         match self.outcome.get() {
             Some(Outcome::Created(value)) => {
                 Poll::Ready(AsyncDropArc::clone_at(value, self.called_from))
