@@ -170,7 +170,7 @@ mod races {
                         while arrived.load(SeqCst) < THREADS * (round + 1) {
                             // A `Barrier` wakes one thread after the other, and they would hardly ever meet.
                             spins += 1;
-                            match spins % 1000 {
+                            match spins % 100 {
                                 0 => thread::yield_now(),
                                 _ => std::hint::spin_loop(),
                             }
