@@ -103,7 +103,7 @@ mod scopes {
 
     #[test]
     fn with_async_drop_around_a_body_that_panics() {
-        Sweep::of(1).run(one, async |kept, stage| {
+        Sweep::of(1).panics_itself().run(one, async |kept, stage| {
             let Some(guard) = kept.take() else { return };
             let result: Result<(), Failure> = with_async_drop(guard, async |_| {
                 wait(1).await;
@@ -655,7 +655,7 @@ mod shared {
 
     #[test]
     fn a_creation_that_panics_with_a_guard_in_its_hands() {
-        Sweep::of(1).run(
+        Sweep::of(1).panics_itself().run(
             |stage| {
                 let parts = stage.value("parts");
                 let create: Creation<Value> = Box::pin(async move {

@@ -45,6 +45,12 @@ pub const EVERY_ENDING: &[Ending] = &[
     Ending::FailsAndPanicsInDrop,
 ];
 
+const PANICS: &[Ending] = &[
+    Ending::PanicsOnce,
+    Ending::PanicsAlways,
+    Ending::FailsAndPanicsInDrop,
+];
+
 /// For values whose error type is `Infallible`.
 pub const NO_FAILING_ENDING: &[Ending] =
     &[Ending::Succeeds, Ending::PanicsOnce, Ending::PanicsAlways];
@@ -57,6 +63,7 @@ pub struct Sweep {
     values: usize,
     endings: &'static [Ending],
     resumable: bool,
+    panics_itself: bool,
 }
 
 impl Sweep {
@@ -66,6 +73,7 @@ impl Sweep {
             values,
             endings: EVERY_ENDING,
             resumable: false,
+            panics_itself: false,
         }
     }
 
@@ -77,6 +85,12 @@ impl Sweep {
     /// The scenario keeps its guards. So calling again must finish everything, and return every error.
     pub fn resumable(mut self) -> Self {
         self.resumable = true;
+        self
+    }
+
+    /// The scenario panics, whatever the cleanups do. So even where nobody interrupts it, values may only be reported.
+    pub fn panics_itself(mut self) -> Self {
+        self.panics_itself = true;
         self
     }
 
@@ -201,10 +215,12 @@ impl Run<'_> {
         }
         stage.let_go(kept);
 
-        let hopeless = |(ending, _): &(Ending, usize)| *ending == Ending::PanicsAlways;
-        let must_finish =
-            sweep.resumable && self.then == Then::CallAgain && !plan.iter().any(hopeless);
-        let mut faults = stage.ledger().audit(must_finish);
+        let any = |endings: &[Ending]| plan.iter().any(|(ending, _)| endings.contains(ending));
+        let taken_up_again =
+            sweep.resumable && self.then == Then::CallAgain && !any(&[Ending::PanicsAlways]);
+        let undisturbed = self.cuts.is_empty() && !sweep.panics_itself && !any(PANICS);
+        let must_finish = taken_up_again || undisturbed;
+        let mut faults = stage.ledger().audit(must_finish, taken_up_again);
         if must_finish && !finished {
             faults.push("it never finished".into());
         }
@@ -436,7 +452,7 @@ impl From<&Incident<'_>> for Recorded {
 
 impl Ledger {
     /// What does not balance.
-    fn audit(&self, must_finish: bool) -> Vec<String> {
+    fn audit(&self, must_finish: bool, must_return_errors: bool) -> Vec<String> {
         let mut faults = self.faults.clone();
         for (name, account) in &self.accounts {
             let mut fault = |what: String| faults.push(format!("{name} {what}"));
@@ -470,7 +486,7 @@ impl Ledger {
                     account.failed
                 ));
             }
-            if must_finish && suppressed > 0 && !account.panics_in_drop {
+            if must_return_errors && suppressed > 0 && !account.panics_in_drop {
                 fault("lost its error though the call was taken up again".into());
             }
         }
