@@ -92,11 +92,11 @@ fn ratio(all: &[Measured], group: &str, contender: &str) -> f64 {
         .map_or(f64::NAN, |ratio| ratio.median)
 }
 
-/// How much slower than itself the baseline was in one round of ten.
+/// How much slower than itself the baseline was in one round of ten, but neither stricter than 2 % nor laxer than 10 %.
 fn noise(all: &[Measured], group: &str) -> f64 {
     find(all, group)
         .and_then(|measured| measured.ratio(groups::PLAIN_OPTION_AGAIN))
-        .map_or(f64::NAN, |ratio| ratio.high)
+        .map_or(f64::NAN, |ratio| ratio.high.clamp(1.02, 1.1))
 }
 
 fn count(allocations: &Allocations, group: &str, contender: &str) -> f64 {
