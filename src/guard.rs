@@ -48,6 +48,7 @@ use crate::incident::{self, HeldError, Incident, IncidentKind};
 /// Leave secrets out of that `Debug`: the message ends up in logs.
 /// What happens instead of a panic can be chosen with [`incident::set_hook`].
 /// On a thread that is already unwinding the guard never panics, since that would abort the process.
+/// Keep guards out of `thread_local!`: Rust aborts the process when such a value panics at the end of its thread.
 ///
 /// # When not to use it
 ///

@@ -254,6 +254,7 @@ static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
 /// It is called on the thread, and in the place, where the incident happened: often in a `Drop`, sometimes during a panic.
 /// So it must not block for long.
 /// A hook that panics does so in that place; while the thread is already unwinding, its panic goes no further.
+/// A hook that itself forgets a guard is called for that one too, and so on without end: keep guards out of it.
 ///
 /// # Examples
 ///
