@@ -532,7 +532,17 @@ mod shared {
     fn the_last_owner_finishes_a_creation_that_never_ran() {
         Sweep::of(1).resumable().run(
             |stage| AsyncDropShared::new(create(stage)),
-            async |shared, stage| end(stage, shared).await,
+            async |shared, stage| {
+                // Whatever state a call has left it in, one can look at it.
+                if !shared.is_dropped() {
+                    let shown = format!("{shared:?}");
+                    stage.expect(
+                        shown.contains("Value(ada)") == shared.peek().is_some(),
+                        "that `Debug` shows what `peek` does",
+                    );
+                }
+                end(stage, shared).await;
+            },
         );
     }
 

@@ -57,10 +57,10 @@ mod races {
     use asyncdrop::{AsyncDropArc, AsyncDropShared, incident};
 
     #[derive(Debug)]
-    struct Value(Arc<Tally>);
+    pub(super) struct Value(Arc<Tally>);
 
     impl Value {
-        fn guard(tally: &Arc<Tally>) -> Guard<Self> {
+        pub(super) fn guard(tally: &Arc<Tally>) -> Guard<Self> {
             Tally::add_one(&tally.created);
             Guard::new(Self(Arc::clone(tally)))
         }
@@ -319,6 +319,76 @@ mod races {
                 }),
             ]
         });
+    }
+}
+
+/// A poll in the middle of another one, without any thread: the order that loses a wake of `futures`' `Shared`.
+mod overlap {
+    use super::races::Value;
+    use super::*;
+
+    use std::future::poll_fn;
+    use std::pin::Pin;
+    use std::sync::Mutex;
+    use std::task::{Context, Poll, Wake, Waker};
+
+    use asyncdrop::AsyncDropShared;
+
+    #[derive(Default)]
+    struct Bell(AtomicBool);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_waiter_that_comes_during_a_poll_that_was_woken_is_woken_itself() {
+        let tally = Arc::new(Tally::default());
+        let bell = Arc::new(Bell::default());
+        let latecomer: Arc<Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>> =
+            Arc::default();
+
+        let creation = {
+            let (tally, bell) = (Arc::clone(&tally), Arc::clone(&bell));
+            let latecomer = Arc::clone(&latecomer);
+            let mut polled = false;
+            poll_fn(move |context| {
+                if std::mem::replace(&mut polled, true) {
+                    return Poll::Ready(Value::guard(&tally));
+                }
+                context.waker().wake_by_ref();
+                // After the wake, and before the end of this poll.
+                let waker = Waker::from(Arc::clone(&bell));
+                let latecomer = &mut *latecomer.lock().unwrap();
+                let latecomer = latecomer.as_mut().expect("it was put there").as_mut();
+                let polled = latecomer.poll(&mut Context::from_waker(&waker));
+                assert!(polled.is_pending());
+                Poll::Pending
+            })
+        };
+        let mut first = AsyncDropShared::new(creation);
+        let mut second = AsyncDropShared::clone(&first);
+        let of_second = Arc::clone(&tally);
+        *latecomer.lock().unwrap() = Some(Box::pin(async move {
+            let mut value = second.get().await;
+            end(&of_second, &mut value).await;
+            end(&of_second, &mut second).await;
+        }));
+
+        let mut gives_up = first.get();
+        let polled = Pin::new(&mut gives_up).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        drop(gives_up);
+        assert!(bell.0.load(SeqCst), "nobody else will poll the creation");
+
+        let latecomer = latecomer.lock().unwrap().take().expect("it was put there");
+        futures::executor::block_on(async {
+            latecomer.await;
+            end(&tally, &mut first).await;
+        });
+        assert_eq!(tally.fault(), None);
     }
 }
 
