@@ -7,10 +7,12 @@ mod sweep;
 use std::fmt::Debug;
 use std::pin::Pin;
 
+#[cfg(feature = "tokio")]
+use asyncdrop::AsyncDropTokioMutex;
 use asyncdrop::{
     AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropHashMap, AsyncDropResult, AsyncDropShared,
-    AsyncDropTokioMutex, async_drop_all, async_drop_on_err, async_trait, flatten_async_drop,
-    with_async_drop, with_async_drop_2, with_async_drop_2_infallible,
+    async_drop_all, async_drop_on_err, async_trait, flatten_async_drop, with_async_drop,
+    with_async_drop_2, with_async_drop_2_infallible,
 };
 use sweep::{AnyValue, Ending, Failure, NO_FAILING_ENDING, Stage, SureValue, Sweep, Value, wait};
 
@@ -366,6 +368,7 @@ mod many {
         );
     }
 
+    #[cfg(feature = "tokio")]
     #[test]
     fn a_map_of_shared_values_behind_a_lock() {
         type Shared = AsyncDropArc<AsyncDropTokioMutex<Value>>;
@@ -456,6 +459,7 @@ mod one_value_in_a_helper {
         );
     }
 
+    #[cfg(feature = "tokio")]
     #[test]
     fn a_mutex_that_is_locked_and_then_ended() {
         Sweep::of(1).resumable().run(

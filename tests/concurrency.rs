@@ -334,6 +334,8 @@ mod overlap {
 
     use asyncdrop::AsyncDropShared;
 
+    type Waiter = Pin<Box<dyn Future<Output = ()> + Send>>;
+
     #[derive(Default)]
     struct Bell(AtomicBool);
 
@@ -347,8 +349,7 @@ mod overlap {
     fn a_waiter_that_comes_during_a_poll_that_was_woken_is_woken_itself() {
         let tally = Arc::new(Tally::default());
         let bell = Arc::new(Bell::default());
-        let latecomer: Arc<Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>> =
-            Arc::default();
+        let latecomer: Arc<Mutex<Option<Waiter>>> = Arc::default();
 
         let creation = {
             let (tally, bell) = (Arc::clone(&tally), Arc::clone(&bell));

@@ -11,10 +11,12 @@ use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, Once};
 use std::task::{Context, Poll, Waker};
 
+#[cfg(feature = "tokio")]
+use asyncdrop::AsyncDropTokioMutex;
 use asyncdrop::incident::{self, IncidentKind};
 use asyncdrop::{
-    AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropHashMap, AsyncDropResult,
-    AsyncDropTokioMutex, AsyncDropWeak, async_trait,
+    AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropHashMap, AsyncDropResult, AsyncDropWeak,
+    async_trait,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -667,6 +669,7 @@ mod one_value {
         over
     }
 
+    #[cfg(feature = "tokio")]
     fn play_mutex(record: &Record, plan: Plan, ops: Vec<Op>) {
         let (id, value) = record.new_value(plan);
         let mut mutex = AsyncDropTokioMutex::new(value);
@@ -750,6 +753,7 @@ mod one_value {
     proptest! {
         #![proptest_config(config())]
 
+        #[cfg(feature = "tokio")]
         #[test]
         fn a_mutex_does_what_its_model_does(plan in plan(), ops in ops()) {
             play(|record| play_mutex(record, plan, ops));
