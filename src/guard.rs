@@ -62,7 +62,7 @@ use crate::incident::{self, HeldError, Incident, IncidentKind};
 pub struct AsyncDropGuard<T: Debug> {
     /// `None` once the value was cleaned up, or moved out by a method that consumes the guard.
     value: Option<T>,
-    /// Set as long as a cleanup has begun and not ended.
+    /// Set when a cleanup begins. It means something only while the value is still there: the end takes that away.
     interrupted: bool,
     created_at: &'static Location<'static>,
 }
@@ -164,7 +164,6 @@ impl<T: Debug> AsyncDropGuard<T> {
         };
         self.interrupted = true;
         let result = value.async_drop_impl().await;
-        self.interrupted = false;
         // The value's own `Drop` runs here and may panic. The error must not be lost on the way.
         let result =
             result.map_err(|error| HeldError::from_cleanup_of::<T>(error, self.created_at));
