@@ -6,6 +6,7 @@ pub mod cargo;
 pub mod chapters;
 pub mod markdown;
 pub mod program;
+pub mod rules;
 
 /// The folder of the repository.
 pub fn root() -> PathBuf {
