@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+pub mod api;
 pub mod cargo;
 pub mod chapters;
 pub mod markdown;

@@ -152,6 +152,23 @@ fn options() -> Options {
         | Options::ENABLE_GFM
 }
 
+/// How many words of prose a page has: no code, no HTML.
+pub fn words(source: &str) -> usize {
+    let mut in_code = false;
+    let mut words = 0;
+    for event in Parser::new_ext(source, options()) {
+        match event {
+            Event::Start(Tag::CodeBlock(_)) => in_code = true,
+            Event::End(TagEnd::CodeBlock) => in_code = false,
+            Event::Text(text) if !in_code => words += text.split_whitespace().count(),
+            // Inline code is read as a word, whatever spaces it has.
+            Event::Code(_) => words += 1,
+            _ => {}
+        }
+    }
+    words
+}
+
 /// All texts between `open` and `close`.
 pub fn all_between<'a>(text: &'a str, open: &str, close: &str) -> Vec<&'a str> {
     text.split(open)

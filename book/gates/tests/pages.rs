@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use asyncdrop_book_gates::chapters::Chapter;
 use asyncdrop_book_gates::markdown::{Block, Listings, all_between};
-use asyncdrop_book_gates::{chapters, files, markdown, root};
+use asyncdrop_book_gates::{chapters, files, markdown, root, rules};
 
 static BOOK: LazyLock<Vec<(Chapter, Listings)>> = LazyLock::new(|| {
     let with_listings = |chapter| {
@@ -93,6 +93,95 @@ fn every_page_begins_with_its_title_and_says_what_it_is_about() {
             )
         })
     }));
+}
+
+#[test]
+fn pages_of_one_kind_have_the_headings_of_their_template() {
+    none(BOOK.iter().filter_map(|(chapter, _)| {
+        let (part, _) = chapter.path.split_once('/')?;
+        let wanted = template(part, &chapter.path)?;
+        let found: Vec<_> = rules::headings(chapter)
+            .into_iter()
+            .filter(|(_, level, _)| *level == 2)
+            .map(|(_, _, text)| text)
+            .collect();
+        (found != wanted).then(|| {
+            format!(
+                "book/src/{}: the headings of this kind of page are {wanted:?}, not {found:?}",
+                chapter.path
+            )
+        })
+    }));
+}
+
+/// The headings of a page, where pages of its part have fixed ones.
+fn template(part: &str, path: &str) -> Option<&'static [&'static str]> {
+    /// A comparison of all, not one way of doing it.
+    const FREE: [&str; 4] = [
+        "alternatives/other-languages.md",
+        "alternatives/overview.md",
+        "alternatives/rusts-own-async-drop.md",
+        "helpers/choosing.md",
+    ];
+    if FREE.contains(&path) || path.ends_with("/exercises.md") {
+        return None;
+    }
+    Some(match part {
+        "patterns" => &[
+            "When",
+            "The code",
+            "What it does",
+            "Variations",
+            "Costs",
+            "See also",
+        ],
+        "gotchas" => &[
+            "The mistake",
+            "What happens",
+            "The fix",
+            "Why",
+            "How to notice it early",
+            "See also",
+        ],
+        "helpers" => &[
+            "What it is for",
+            "What it is not for",
+            "Example",
+            "Promises",
+            "Errors",
+            "Cancel safety",
+            "See also",
+        ],
+        "alternatives" => &[
+            "How it works",
+            "What it costs",
+            "When to take it",
+            "See also",
+        ],
+        _ => return None,
+    })
+}
+
+#[test]
+fn the_main_text_can_be_read_in_an_evening() {
+    let mut words = 0;
+    let mut pages = 0;
+    for (chapter, _) in BOOK
+        .iter()
+        .filter(|(chapter, _)| !chapter.path.starts_with("reference/"))
+    {
+        words += markdown::words(&chapter.source);
+        pages += 1;
+    }
+    println!(
+        "{pages} pages, {words} words, {} Rust blocks, of which {} are executed",
+        blocks().filter(|block| block.is_rust()).count(),
+        blocks().filter(|block| block.runs()).count(),
+    );
+    assert!(
+        words < 30_000,
+        "the main text has {words} words, and an evening has room for 30,000"
+    );
 }
 
 #[test]

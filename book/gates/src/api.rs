@@ -1,0 +1,306 @@
+//! What the library makes public, read from its sources.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use syn::visit::{self, Visit};
+use syn::{Attribute, Fields, ImplItem, Item, TraitItem, UseTree, Visibility};
+
+use crate::{files, root};
+
+/// One public name of the library.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Public {
+    /// The type or trait that it belongs to, for a method, a field or a variant.
+    pub of: Option<String>,
+    pub name: String,
+    /// Its page on docs.rs, below the crate's.
+    pub rustdoc: String,
+}
+
+impl Public {
+    /// As it is written in a text: `AsyncDropGuard::new`, `with_async_drop_2!`.
+    pub fn shown(&self) -> String {
+        match &self.of {
+            Some(of) => format!("{of}::{}", self.name),
+            None if self.rustdoc.starts_with("macro.") => format!("{}!", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// Whether a snippet uses it: names it, and the type that it belongs to.
+    pub fn is_in(&self, snippet: &str) -> bool {
+        let words: BTreeSet<_> = snippet
+            .split(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
+            .collect();
+        words.contains(self.name.as_str()) && self.of.as_deref().is_none_or(|of| words.contains(of))
+    }
+}
+
+/// Everything that a user of the library can name, with all features on.
+///
+/// # Panics
+///
+/// When the sources cannot be read.
+pub fn public_items() -> BTreeSet<Public> {
+    let sources: Vec<_> = files("src", "rs")
+        .into_iter()
+        .map(|file| {
+            let text = fs::read_to_string(root().join(&file)).expect("a source can be read");
+            let parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+            (file, parsed)
+        })
+        .collect();
+    let exported = exported(&sources);
+    let mut found = BTreeSet::new();
+    for (file, source) in &sources {
+        // The one public module. All other names are re-exported from the root.
+        let module = if file == "src/incident.rs" {
+            "incident/"
+        } else {
+            ""
+        };
+        for item in &source.items {
+            add(item, module, &exported, &mut found);
+        }
+    }
+    found
+}
+
+/// The names that `lib.rs` re-exports.
+fn exported(sources: &[(String, syn::File)]) -> BTreeSet<String> {
+    let (_, lib) = sources
+        .iter()
+        .find(|(file, _)| file == "src/lib.rs")
+        .expect("the library has a root");
+    let mut names = BTreeSet::new();
+    for item in &lib.items {
+        if let Item::Use(item) = item
+            && is_public(&item.vis)
+            && !is_hidden(&item.attrs)
+        {
+            leaves(&item.tree, &mut names);
+        }
+    }
+    names
+}
+
+fn leaves(tree: &UseTree, names: &mut BTreeSet<String>) {
+    match tree {
+        UseTree::Path(path) => leaves(&path.tree, names),
+        UseTree::Name(name) => {
+            names.insert(name.ident.to_string());
+        }
+        UseTree::Rename(rename) => {
+            names.insert(rename.rename.to_string());
+        }
+        UseTree::Group(group) => group.items.iter().for_each(|tree| leaves(tree, names)),
+        UseTree::Glob(_) => {}
+    }
+}
+
+fn add(item: &Item, module: &str, exported: &BTreeSet<String>, found: &mut BTreeSet<Public>) {
+    let is_exported = |name: &syn::Ident, vis: &Visibility, attrs: &[Attribute]| {
+        is_public(vis)
+            && !is_hidden(attrs)
+            && (module == "incident/" || exported.contains(&name.to_string()))
+    };
+    let mut top = |kind: &str, name: &syn::Ident| {
+        found.insert(Public {
+            of: None,
+            name: name.to_string(),
+            rustdoc: format!("{module}{kind}.{name}.html"),
+        });
+    };
+    match item {
+        Item::Fn(item) if is_exported(&item.sig.ident, &item.vis, &item.attrs) => {
+            top("fn", &item.sig.ident);
+        }
+        Item::Macro(item)
+            if item
+                .attrs
+                .iter()
+                .any(|it| it.path().is_ident("macro_export")) =>
+        {
+            if let Some(name) = &item.ident
+                && !is_hidden(&item.attrs)
+            {
+                top("macro", name);
+            }
+        }
+        Item::Struct(item) if is_exported(&item.ident, &item.vis, &item.attrs) => {
+            top("struct", &item.ident);
+            if let Fields::Named(fields) = &item.fields {
+                for field in fields.named.iter().filter(|field| is_public(&field.vis)) {
+                    let name = field.ident.as_ref().expect("a named field");
+                    member(module, "struct", &item.ident, "structfield", name, found);
+                }
+            }
+        }
+        Item::Enum(item) if is_exported(&item.ident, &item.vis, &item.attrs) => {
+            top("enum", &item.ident);
+            for variant in &item.variants {
+                member(
+                    module,
+                    "enum",
+                    &item.ident,
+                    "variant",
+                    &variant.ident,
+                    found,
+                );
+            }
+        }
+        Item::Trait(item) if is_exported(&item.ident, &item.vis, &item.attrs) => {
+            top("trait", &item.ident);
+            for part in &item.items {
+                match part {
+                    TraitItem::Fn(part) => {
+                        member(
+                            module,
+                            "trait",
+                            &item.ident,
+                            "tymethod",
+                            &part.sig.ident,
+                            found,
+                        );
+                    }
+                    TraitItem::Type(part) => {
+                        member(
+                            module,
+                            "trait",
+                            &item.ident,
+                            "associatedtype",
+                            &part.ident,
+                            found,
+                        );
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Item::Impl(item) if item.trait_.is_none() => {
+            let syn::Type::Path(path) = &*item.self_ty else {
+                return;
+            };
+            let of = &path
+                .path
+                .segments
+                .last()
+                .expect("a path names something")
+                .ident;
+            let known = exported.contains(&of.to_string())
+                || found.iter().any(|it| it.of.is_none() && *of == it.name);
+            for part in &item.items {
+                if let ImplItem::Fn(part) = part
+                    && known
+                    && is_public(&part.vis)
+                    && !is_hidden(&part.attrs)
+                {
+                    let kind = if found
+                        .iter()
+                        .any(|it| it.of.is_none() && *of == it.name && it.rustdoc.contains("enum."))
+                    {
+                        "enum"
+                    } else {
+                        "struct"
+                    };
+                    member(module, kind, of, "method", &part.sig.ident, found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn member(
+    module: &str,
+    kind: &str,
+    of: &syn::Ident,
+    part: &str,
+    name: &syn::Ident,
+    found: &mut BTreeSet<Public>,
+) {
+    found.insert(Public {
+        of: Some(of.to_string()),
+        name: name.to_string(),
+        rustdoc: format!("{module}{kind}.{of}.html#{part}.{name}"),
+    });
+}
+
+fn is_public(vis: &Visibility) -> bool {
+    matches!(vis, Visibility::Public(_))
+}
+
+fn is_hidden(attrs: &[Attribute]) -> bool {
+    attrs.iter().any(|attr| {
+        attr.path().is_ident("doc")
+            && attr
+                .parse_args::<syn::Ident>()
+                .is_ok_and(|word| word == "hidden")
+    })
+}
+
+/// The texts that the library can show its user: those of panics, of incidents and errors, and of the compiler on its behalf.
+pub fn messages() -> BTreeSet<String> {
+    let mut found = Messages::default();
+    for file in files("src", "rs") {
+        let text = fs::read_to_string(root().join(&file)).expect("a source can be read");
+        let parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+        found.visit_file(&parsed);
+    }
+    found.0
+}
+
+#[derive(Default)]
+struct Messages(BTreeSet<String>);
+
+impl Visit<'_> for Messages {
+    fn visit_macro(&mut self, call: &syn::Macro) {
+        let name = call.path.segments.last().map(|last| last.ident.to_string());
+        let shows = ["panic", "format", "write", "writeln"];
+        if name.is_some_and(|name| shows.contains(&name.as_str())) {
+            // What stands before the text, such as the formatter of `write!`, is no literal.
+            let text = call
+                .tokens
+                .clone()
+                .into_iter()
+                .find_map(|token| syn::parse2::<syn::LitStr>(token.into()).ok());
+            self.0.extend(text.map(|text| text.value()));
+        }
+        visit::visit_macro(self, call);
+    }
+
+    fn visit_attribute(&mut self, attr: &Attribute) {
+        if attr.path().is_ident("must_use")
+            && let syn::Meta::NameValue(meta) = &attr.meta
+            && let syn::Expr::Lit(literal) = &meta.value
+            && let syn::Lit::Str(text) = &literal.lit
+        {
+            self.0.insert(text.value());
+        }
+        if attr
+            .path()
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "on_unimplemented")
+        {
+            let _ = attr.parse_nested_meta(|meta| {
+                let text: syn::LitStr = meta.value()?.parse()?;
+                if meta.path.is_ident("message") {
+                    self.0.insert(text.value());
+                }
+                Ok(())
+            });
+        }
+        visit::visit_attribute(self, attr);
+    }
+}
+
+/// The longest piece of a text that no placeholder interrupts.
+pub fn longest_piece(text: &str) -> &str {
+    text.split(['{', '}'])
+        .step_by(2)
+        .max_by_key(|piece| piece.len())
+        .unwrap_or_default()
+        .trim()
+}
