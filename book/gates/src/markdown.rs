@@ -21,7 +21,7 @@ pub struct Block {
     pub figure: Option<Figure>,
 }
 
-/// A labelled listing.
+/// A labeled listing.
 #[derive(Debug, Clone)]
 pub struct Figure {
     pub place: String,

@@ -3,14 +3,13 @@
 //! mdBook keeps quiet about blocks that pass. To know how many ran, this program stands in for `rustdoc`
 //! on mdBook's `PATH`, runs the real one and keeps what it prints.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::path::Path;
+use std::process::{Command, ExitCode};
 use std::sync::LazyLock;
 use std::{env, fs};
 
 use asyncdrop_book_gates::chapters::Chapter;
-use asyncdrop_book_gates::{cargo, chapters, markdown, root, scratch};
+use asyncdrop_book_gates::{chapters, libraries, markdown, root, scratch};
 use libtest_mimic::{Arguments, Failed, Trial};
 use mdbook_driver::MDBook;
 
@@ -84,7 +83,7 @@ fn count(printed: &str, word: &str) -> usize {
 
 /// What `mdbook test --chapter` does.
 fn test_chapter(chapter: &str) -> ExitCode {
-    let libraries = libraries();
+    let libraries = libraries::folder();
     let result = MDBook::load(root())
         .and_then(|mut book| book.test_chapter(vec![&libraries.to_string_lossy()], Some(chapter)));
     match result {
@@ -116,7 +115,7 @@ fn stand_in_for_rustdoc() -> ExitCode {
 
 /// A `PATH` on which this program is `rustdoc`.
 static PATH_WITH_STAND_IN: LazyLock<std::ffi::OsString> = LazyLock::new(|| {
-    build_libraries();
+    libraries::build();
     let folder = scratch("mdbook-test/bin");
     let stand_in = folder.join(format!("rustdoc{}", env::consts::EXE_SUFFIX));
     let _ = fs::remove_file(&stand_in);
@@ -126,37 +125,3 @@ static PATH_WITH_STAND_IN: LazyLock<std::ffi::OsString> = LazyLock::new(|| {
     env::join_paths(std::iter::once(folder).chain(env::split_paths(&path)))
         .expect("no odd folder names")
 });
-
-/// The crates that snippets use, each there once: the README's command for readers.
-fn build_libraries() {
-    let output = Command::new(env!("CARGO"))
-        .current_dir(root())
-        .args(["build", "-p", "asyncdrop-book", "--profile", "book"])
-        .args(["--target-dir", "target"])
-        .args(["--message-format", "json-render-diagnostics"])
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("cargo runs this test");
-    assert!(
-        output.status.success(),
-        "`cargo build -p asyncdrop-book --profile book` failed"
-    );
-    remove_all_but(&cargo::artifacts(&output.stdout));
-}
-
-/// Removes the libraries that an earlier version of Cargo.toml or Cargo.lock left behind.
-///
-/// rustdoc refuses a folder that holds a crate twice (E0464), and cargo never removes anything.
-fn remove_all_but(current: &BTreeSet<PathBuf>) {
-    for entry in fs::read_dir(libraries()).expect("cargo just wrote to it") {
-        let library = entry.expect("the folder can be read").path();
-        if library.extension().is_some_and(|end| end == "rlib") && !current.contains(&library) {
-            let _ = fs::remove_file(library.with_extension("rmeta"));
-            fs::remove_file(library).expect("target/ can be written");
-        }
-    }
-}
-
-fn libraries() -> PathBuf {
-    root().join("target/book/deps")
-}

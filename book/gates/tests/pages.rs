@@ -59,6 +59,10 @@ fn output_of(program: &str) -> String {
         .replace(".rs", ".txt")
 }
 
+fn is_exercise(file: &str) -> bool {
+    file.starts_with("book/exercises/") && file.ends_with(".rs")
+}
+
 #[test]
 fn every_chapter_file_is_in_the_summary() {
     let listed: BTreeSet<_> = BOOK
@@ -239,10 +243,14 @@ fn ignore_is_only_for_code_that_must_not_compile() {
     none(
         blocks()
             .filter(|block| block.is_rust() && !block.runs())
-            .filter(|block| !block.only_include().is_some_and(is_mistake))
+            .filter(|block| {
+                !block
+                    .only_include()
+                    .is_some_and(|file| is_mistake(file) || is_exercise(file))
+            })
             .map(|block| {
                 format!(
-                    "{}: remove `ignore`; only an include of a compile-fail/*.rs may have it",
+                    "{}: remove `ignore`; only an include of a compile-fail/*.rs or of an exercise may have it",
                     block.place
                 )
             }),
@@ -297,6 +305,8 @@ fn every_listing_stands_under_the_label_that_it_needs() {
         let included = |is: fn(&str) -> bool| block.includes.iter().any(|file| is(file));
         let needed = if included(is_mistake) {
             "does-not-compile"
+        } else if included(is_exercise) && !block.runs() {
+            "exercise"
         } else if block.info == "rust,should_panic" {
             "panics"
         } else if included(is_fixed) {
@@ -339,7 +349,8 @@ fn every_label_says_what_it_holds() {
     none(blocks().filter_map(|block| {
         let figure = block.figure.as_ref()?;
         let fits = match figure.kind.as_str() {
-            "does-not-compile" => block.info == "rust,ignore",
+            "does-not-compile" => block.only_include().is_some_and(is_mistake),
+            "exercise" => block.only_include().is_some_and(is_exercise),
             "panics" => block.info == "rust,should_panic",
             "wrong" | "works" => block.info == "rust",
             "compiler" => block.only_include().is_some_and(is_compiler_message),
@@ -363,6 +374,7 @@ fn caption_of(kind: &str) -> Option<&'static str> {
         "works" => "Works",
         "compiler" => "The compiler says",
         "output" => "It prints",
+        "exercise" => "Exercise",
         _ => return None,
     })
 }
