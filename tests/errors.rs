@@ -207,3 +207,32 @@ fn all_reports_the_guards_when_it_is_never_polled() {
     let kinds: Vec<_> = incidents.iter().map(|it| it.kind).collect();
     assert_eq!(kinds, [IncidentKind::Forgotten, IncidentKind::Forgotten]);
 }
+
+/// A line whose cleanup waits for ever, and owns something that panics when it is dropped.
+#[derive(Debug)]
+struct Stuck(Diary);
+
+#[async_trait]
+impl AsyncDrop for Stuck {
+    type Error = LineIsDead;
+
+    async fn async_drop_impl(&mut self) -> Result<(), LineIsDead> {
+        let _owned = Session::of("owned", &self.0).panicking_in_drop("dropped half-way");
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn a_panic_while_half_done_cleanups_are_dropped_goes_on_after_all_of_them_are_dropped() {
+    let diary = Diary::default();
+    let lines = ["one", "two"].map(|name| (name, AsyncDropGuard::new(Stuck(diary.clone()))));
+
+    let (message, incidents) = record(|| {
+        let all = async_drop_all(lines);
+        message_of_panic(|| abandon_after(1, all))
+    });
+
+    assert_eq!(message, "dropped half-way");
+    diary.assert_reads(&["owned dropped", "owned dropped"]);
+    assert_eq!(incidents.len(), 2);
+}
