@@ -568,3 +568,28 @@ fn n1_a_last_owner_interrupted_in_the_creation_and_dropped_is_reported() {
         "async_drop on AsyncDropShared(<not created>) was interrupted before it finished, "
     ));
 }
+
+#[test]
+fn peek_finds_nothing_after_the_values_own_drop_has_panicked() {
+    let diary = Diary::default();
+    let session = Session::of("ada", &diary).panicking_in_drop("no line to hang up");
+    let mut owner = created_after(0, session);
+
+    let (message, _) = record(|| message_of_panic(|| end(&mut owner)));
+
+    assert_eq!(message, "no line to hang up");
+    assert!(owner.peek().is_none());
+    assert_eq!(end(&mut owner), Ok(()));
+}
+
+#[test]
+fn peek_finds_nothing_after_the_cleanup_was_called_past_the_guard() {
+    let diary = Diary::default();
+    let mut owner = created_after(0, Session::of("ada", &diary));
+
+    block_on(owner.async_drop_impl()).unwrap();
+
+    assert!(owner.peek().is_none());
+    assert_eq!(end(&mut owner), Ok(()));
+    assert_eq!(diary.entries()[2..], CLEANED_UP);
+}
