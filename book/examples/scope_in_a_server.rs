@@ -38,7 +38,7 @@ async fn handle_request() -> Result<(), JoinError> {
     })
 }
 
-#[tokio::main(worker_threads = 1)]
+#[tokio::main(worker_threads = 4)]
 async fn main() -> Result<(), JoinError> {
     tokio::spawn(handle_request()).await??;
     println!("the photo is resized");

@@ -36,8 +36,7 @@ async fn handle_request() {
     println!("200 OK");
 }
 
-// One thread serves all requests.
-#[tokio::main(worker_threads = 1)]
+#[tokio::main(worker_threads = 4)]
 async fn main() {
     let request = tokio::spawn(handle_request());
     if request.await.is_err() {
