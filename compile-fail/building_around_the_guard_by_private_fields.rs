@@ -1,34 +1,38 @@
-// An upload should be started, and its file synced at the end.
-mod upload {
-    use std::io;
+// A folder for intermediate results should be made, and be removed at the end.
+mod scratch {
+    use std::{io, path::PathBuf};
 
     use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
-    use tokio::fs::File;
+    use tokio::fs;
 
+    /// A folder for intermediate results. The cleanup removes it.
     #[derive(Debug)]
-    pub struct Upload {
-        file: File,
+    pub struct Scratch {
+        folder: PathBuf,
     }
 
-    impl Upload {
-        pub fn new(file: File) -> AsyncDropGuard<Self> {
-            AsyncDropGuard::new(Self { file })
+    impl Scratch {
+        pub async fn create(folder: PathBuf) -> io::Result<AsyncDropGuard<Self>> {
+            fs::create_dir(&folder).await?;
+            Ok(AsyncDropGuard::new(Self { folder }))
         }
     }
 
     #[async_trait]
-    impl AsyncDrop for Upload {
+    impl AsyncDrop for Scratch {
         type Error = io::Error;
 
         async fn async_drop_impl(&mut self) -> io::Result<()> {
-            self.file.sync_all().await
+            fs::remove_dir_all(&self.folder).await
         }
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::io::Result<()> {
-    let file = tokio::fs::File::from_std(tempfile::tempfile()?);
-    let _upload = upload::Upload { file };
+    let outer = tempfile::tempdir()?;
+    let folder = outer.path().join("dogs");
+    tokio::fs::create_dir(&folder).await?;
+    let _scratch = scratch::Scratch { folder };
     Ok(())
 }

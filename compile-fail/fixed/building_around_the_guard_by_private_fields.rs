@@ -1,34 +1,40 @@
-// The constructor is the one way to an upload, and it returns a guard.
-mod upload {
-    use std::io;
+// The constructor is the one way to a folder, and it returns a guard.
+mod scratch {
+    use std::{io, path::PathBuf};
 
     use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
-    use tokio::fs::File;
+    use tokio::fs;
 
+    /// A folder for intermediate results. The cleanup removes it.
     #[derive(Debug)]
-    pub struct Upload {
-        file: File,
+    pub struct Scratch {
+        folder: PathBuf,
     }
 
-    impl Upload {
-        pub fn new(file: File) -> AsyncDropGuard<Self> {
-            AsyncDropGuard::new(Self { file })
+    impl Scratch {
+        pub async fn create(folder: PathBuf) -> io::Result<AsyncDropGuard<Self>> {
+            fs::create_dir(&folder).await?;
+            Ok(AsyncDropGuard::new(Self { folder }))
         }
     }
 
     #[async_trait]
-    impl AsyncDrop for Upload {
+    impl AsyncDrop for Scratch {
         type Error = io::Error;
 
         async fn async_drop_impl(&mut self) -> io::Result<()> {
-            self.file.sync_all().await
+            fs::remove_dir_all(&self.folder).await
         }
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::io::Result<()> {
-    let file = tokio::fs::File::from_std(tempfile::tempfile()?);
-    let mut upload = upload::Upload::new(file);
-    upload.async_drop().await
+    let outer = tempfile::tempdir()?;
+    let folder = outer.path().join("dogs");
+    let mut scratch = scratch::Scratch::create(folder.clone()).await?;
+    assert!(folder.exists());
+    scratch.async_drop().await?;
+    assert!(!folder.exists());
+    Ok(())
 }

@@ -1,0 +1,45 @@
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2};
+use std::{io, path::PathBuf};
+use tokio::fs::{self, File};
+
+/// Keeps a second backup from starting while one is running.
+#[derive(Debug)]
+struct LockFile {
+    path: PathBuf,
+}
+
+impl LockFile {
+    async fn create(path: PathBuf) -> io::Result<AsyncDropGuard<Self>> {
+        File::create_new(&path).await?;
+        Ok(AsyncDropGuard::new(Self { path }))
+    }
+}
+
+#[async_trait]
+impl AsyncDrop for LockFile {
+    type Error = io::Error;
+
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
+        fs::remove_file(&self.path).await
+    }
+}
+
+async fn backup(lock: PathBuf) -> io::Result<()> {
+    let lock = LockFile::create(lock).await?;
+    with_async_drop_2!(lock, {
+        println!("copying");
+        Ok(())
+    })
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    for day in ["monday", "tuesday"] {
+        match backup(folder.path().join("backup.lock")).await {
+            Ok(()) => println!("{day}: done"),
+            Err(error) => println!("{day}: {}", error.kind()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2};
+use std::sync::Arc;
+use std::{fmt, io};
+use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::sync::Mutex;
+
+type Pool = Arc<Mutex<Vec<DuplexStream>>>;
+
+/// A connection that goes back to its pool.
+struct Borrowed {
+    connection: Option<DuplexStream>,
+    pool: Pool,
+}
+
+impl Borrowed {
+    async fn take_from(pool: Pool) -> AsyncDropGuard<Self> {
+        let connection = pool.lock().await.pop();
+        AsyncDropGuard::new(Self { connection, pool })
+    }
+}
+
+#[async_trait]
+impl AsyncDrop for Borrowed {
+    type Error = io::Error;
+
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
+        self.pool.lock().await.extend(self.connection.take());
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Borrowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Borrowed")
+    }
+}
+
+fn price_of(article: usize) -> u8 {
+    [3, 12, 5][article]
+}
+
+async fn answer(pool: Pool, article: usize) -> io::Result<()> {
+    let borrowed = Borrowed::take_from(pool).await;
+    with_async_drop_2!(borrowed, {
+        // A panic in there ends this task, and comes back as an error.
+        let price = tokio::spawn(async move { price_of(article) }).await?;
+        if let Some(connection) = &mut borrowed.connection {
+            connection.write_u8(price).await?;
+        }
+        Ok(())
+    })
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let (connection, _server) = tokio::io::duplex(64);
+    let pool = Pool::new(Mutex::new(vec![connection]));
+
+    for article in [1, 7] {
+        let request = tokio::spawn(answer(Arc::clone(&pool), article));
+        match request.await {
+            Ok(answered) => println!("article {article}, answered: {}", answered.is_ok()),
+            Err(_) => println!("article {article}, panicked"),
+        }
+        println!("connections in the pool: {}", pool.lock().await.len());
+    }
+}
