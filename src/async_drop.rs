@@ -90,7 +90,8 @@ pub trait AsyncDrop {
     ///
     /// # Examples
     ///
-    /// Two files, both flushed even when the first one fails, and no error lost when both do:
+    /// Two files, both flushed even when the first one fails, and both errors in the one that is returned.
+    /// An interruption between the two would lose the first error; where that matters, keep it in a field.
     ///
     /// ```
     /// # use asyncdrop::{AsyncDrop, async_trait};
