@@ -1,0 +1,28 @@
+// All errors of the map should go to the caller.
+use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+use tokio::sync::mpsc::{self, Sender};
+
+#[derive(Debug)]
+struct Outbox {
+    mails: Sender<String>,
+}
+
+#[async_trait]
+impl AsyncDrop for Outbox {
+    type Error = anyhow::Error;
+
+    async fn async_drop_impl(&mut self) -> anyhow::Result<()> {
+        self.mails.send("bye".to_owned()).await?;
+        Ok(())
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let (mails, _relay) = mpsc::channel(8);
+    let mut outboxes = AsyncDropHashMap::new();
+    let pushed_out = outboxes.insert("office", AsyncDropGuard::new(Outbox { mails }));
+    assert!(pushed_out.is_none());
+    outboxes.async_drop().await?;
+    Ok(())
+}
