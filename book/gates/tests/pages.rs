@@ -52,6 +52,15 @@ fn is_output(file: &str) -> bool {
     file.starts_with("book/output/") && file.ends_with(".txt")
 }
 
+/// A program for a compiler that `cargo test` does not have. It was run by hand.
+fn is_nightly_program(file: &str) -> bool {
+    file.starts_with("book/nightly/") && file.ends_with(".rs")
+}
+
+fn is_nightly_output(file: &str) -> bool {
+    file.starts_with("book/nightly/") && file.ends_with(".txt")
+}
+
 /// `book/examples/x.rs` has its output in `book/output/x.txt`.
 fn output_of(program: &str) -> String {
     program
@@ -146,14 +155,18 @@ fn every_include_names_a_file_and_shows_something() {
 }
 
 #[test]
-fn ignore_is_only_for_code_that_must_not_compile() {
+fn ignore_is_only_for_code_that_must_not_compile_or_needs_nightly() {
     none(
         blocks()
             .filter(|block| block.is_rust() && !block.runs())
-            .filter(|block| !block.only_include().is_some_and(is_mistake))
+            .filter(|block| {
+                !block
+                    .only_include()
+                    .is_some_and(|file| is_mistake(file) || is_nightly_program(file))
+            })
             .map(|block| {
                 format!(
-                    "{}: remove `ignore`; only an include of a compile-fail/*.rs may have it",
+                    "{}: remove `ignore`; only an include of a compile-fail/*.rs or a book/nightly/*.rs may have it",
                     block.place
                 )
             }),
@@ -164,10 +177,16 @@ fn ignore_is_only_for_code_that_must_not_compile() {
 fn code_that_must_not_compile_is_ignored_and_no_other_file_is() {
     none(
         blocks()
-            .filter(|block| block.runs() && block.includes.iter().any(|file| is_mistake(file)))
+            .filter(|block| {
+                block.runs()
+                    && block
+                        .includes
+                        .iter()
+                        .any(|file| is_mistake(file) || is_nightly_program(file))
+            })
             .map(|block| {
                 format!(
-                    "{}: an include of a compile-fail/*.rs is marked `rust,ignore`",
+                    "{}: an include of a compile-fail/*.rs or a book/nightly/*.rs is marked `rust,ignore`",
                     block.place
                 )
             }),
@@ -195,9 +214,16 @@ fn text_is_only_what_a_program_or_the_compiler_printed() {
     none(
         blocks()
             .filter(|block| block.info == "text")
-            .filter(|block| !block.only_include().is_some_and(|file| is_output(file) || is_compiler_message(file)))
+            .filter(|block| {
+                !block.only_include().is_some_and(|file| {
+                    is_output(file) || is_compiler_message(file) || is_nightly_output(file)
+                })
+            })
             .map(|block| {
-                format!("{}: include a file of book/output or a .stderr of compile-fail instead of typing it", block.place)
+                format!(
+                    "{}: include a file of book/output, a .stderr of compile-fail or a .txt of book/nightly instead of typing it",
+                    block.place
+                )
             }),
     );
 }
@@ -208,13 +234,15 @@ fn every_listing_stands_under_the_label_that_it_needs() {
         let included = |is: fn(&str) -> bool| block.includes.iter().any(|file| is(file));
         let needed = if included(is_mistake) {
             "does-not-compile"
+        } else if included(is_nightly_program) {
+            "nightly"
         } else if block.info == "rust,should_panic" {
             "panics"
         } else if included(is_fixed) {
             "works"
         } else if included(is_compiler_message) {
             "compiler"
-        } else if included(is_output) {
+        } else if included(is_output) || included(is_nightly_output) {
             "output"
         } else {
             return None;
@@ -250,11 +278,14 @@ fn every_label_says_what_it_holds() {
     none(blocks().filter_map(|block| {
         let figure = block.figure.as_ref()?;
         let fits = match figure.kind.as_str() {
-            "does-not-compile" => block.info == "rust,ignore",
+            "does-not-compile" => block.only_include().is_some_and(is_mistake),
+            "nightly" => block.only_include().is_some_and(is_nightly_program),
             "panics" => block.info == "rust,should_panic",
             "wrong" | "works" => block.info == "rust",
             "compiler" => block.only_include().is_some_and(is_compiler_message),
-            "output" => block.only_include().is_some_and(is_output),
+            "output" => block
+                .only_include()
+                .is_some_and(|file| is_output(file) || is_nightly_output(file)),
             _ => false,
         };
         (!fits).then(|| {
@@ -269,6 +300,7 @@ fn every_label_says_what_it_holds() {
 fn caption_of(kind: &str) -> Option<&'static str> {
     Some(match kind {
         "does-not-compile" => "Does not compile",
+        "nightly" => "Nightly only",
         "panics" => "Panics",
         "wrong" => "Runs, but is wrong",
         "works" => "Works",
@@ -364,6 +396,29 @@ fn stems(files: &[String], wanted: fn(&str) -> bool) -> BTreeSet<String> {
         .collect()
 }
 
+/// Nothing runs these programs again, so what they printed has to say which compiler it was.
+#[test]
+fn every_nightly_program_has_its_output_and_the_output_names_the_compiler() {
+    let programs = stems(&files("book/nightly", "rs"), |_| true);
+    let outputs = stems(&files("book/nightly", "txt"), |_| true);
+    let missing = programs
+        .difference(&outputs)
+        .map(|name| format!("book/nightly/{name}.txt is missing: run {name}.rs by hand"));
+    let orphans = outputs
+        .difference(&programs)
+        .map(|name| format!("book/nightly has a {name}.txt, but no {name}.rs"));
+    let unnamed = outputs.iter().filter_map(|name| {
+        let file = format!("book/nightly/{name}.txt");
+        let compiler = "$ rustc +nightly --version\nrustc ";
+        let command =
+            format!("\n$ rustc +nightly --edition 2024 --out-dir target book/nightly/{name}.rs\n");
+        let output = read(&file);
+        (!output.starts_with(compiler) || !output.contains(&command))
+            .then(|| format!("{file} does not begin with {compiler:?} and go on with {command:?}"))
+    });
+    none(missing.chain(orphans).chain(unnamed));
+}
+
 #[test]
 fn every_file_that_is_proven_is_shown_on_a_page() {
     let shown: BTreeSet<_> = blocks().flat_map(|block| &block.includes).collect();
@@ -372,6 +427,8 @@ fn every_file_that_is_proven_is_shown_on_a_page() {
         ("compile-fail", "stderr"),
         ("book/examples", "rs"),
         ("book/output", "txt"),
+        ("book/nightly", "rs"),
+        ("book/nightly", "txt"),
     ];
     none(
         proven
