@@ -439,6 +439,50 @@ fn every_file_that_is_proven_is_shown_on_a_page() {
     );
 }
 
+/// The package of the quick start runs every program of the book, up to what its own page adds to it.
+#[test]
+fn every_crate_beyond_the_quick_start_is_added_on_the_page_that_uses_it() {
+    let added_by = |path: &str| -> BTreeSet<String> {
+        BOOK.iter()
+            .filter(|(chapter, _)| chapter.path == path)
+            .flat_map(|(_, listings)| &listings.blocks)
+            .filter(|block| block.info == "sh")
+            .flat_map(|block| block.expanded.lines())
+            .filter_map(|line| line.strip_prefix("cargo add "))
+            .flat_map(|crates| {
+                crates
+                    .split_whitespace()
+                    .take_while(|word| !word.starts_with("--"))
+            })
+            .map(|word| word.split('@').next().unwrap_or(word).replace('-', "_"))
+            .collect()
+    };
+    let known = added_by("first-steps/quick-start.md");
+    assert!(
+        known.contains("asyncdrop"),
+        "the quick start adds only {known:?}"
+    );
+    none(BOOK.iter().flat_map(|(chapter, listings)| {
+        let here = added_by(&chapter.path);
+        let used: BTreeSet<_> = listings
+            .blocks
+            .iter()
+            .filter(|block| block.runs())
+            .flat_map(|block| all_between(&block.expanded, "extern crate ", ";"))
+            .collect();
+        used.into_iter()
+            .filter(|name| !known.contains(*name) && !here.contains(*name))
+            .map(|name| {
+                format!(
+                    "book/src/{}: a block uses {name}, which the quick start does not have: \
+                     show the line `cargo add {name}` on this page",
+                    chapter.path
+                )
+            })
+            .collect::<Vec<_>>()
+    }));
+}
+
 #[test]
 fn rule_marks_are_well_formed_and_each_rule_has_one_home() {
     let mut homes: BTreeMap<String, Vec<&str>> = BTreeMap::new();
