@@ -5,11 +5,12 @@ use futures::future::poll_immediate;
 use rusqlite::Connection;
 use std::sync::Mutex;
 use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 #[derive(Debug)]
 struct Database {
     connection: Mutex<Option<Connection>>,
+    closing: Option<JoinHandle<rusqlite::Result<()>>>,
 }
 
 impl Database {
@@ -17,8 +18,10 @@ impl Database {
         let opening = spawn_blocking(move || Connection::open(path)).await;
         let connection = opening.expect("SQLite does not panic")?;
         connection.execute_batch("CREATE TABLE visits (user TEXT)")?;
-        let connection = Mutex::new(Some(connection));
-        Ok(AsyncDropGuard::new(Self { connection }))
+        Ok(AsyncDropGuard::new(Self {
+            connection: Mutex::new(Some(connection)),
+            closing: None,
+        }))
     }
 
     fn visit(&self, user: &str) -> rusqlite::Result<i64> {
@@ -34,12 +37,16 @@ impl AsyncDrop for Database {
     type Error = rusqlite::Error;
 
     async fn async_drop_impl(&mut self) -> rusqlite::Result<()> {
-        println!("closing");
-        let Some(connection) = self.connection.get_mut().unwrap().take() else {
-            return Ok(());
-        };
-        let closing = spawn_blocking(|| connection.close().map_err(|(_, error)| error));
-        closing.await.expect("SQLite does not panic")
+        if let Some(connection) = self.connection.get_mut().unwrap().take() {
+            println!("closing");
+            let close = || connection.close().map_err(|(_, error)| error);
+            self.closing = Some(spawn_blocking(close));
+        }
+        match &mut self.closing {
+            // Kept in a field: after an interruption this goes on waiting.
+            Some(closing) => closing.await.expect("SQLite does not panic"),
+            None => Ok(()),
+        }
     }
 }
 
