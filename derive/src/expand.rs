@@ -1,0 +1,232 @@
+//! From the type to its `impl AsyncDrop`.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{
+    Data, DeriveInput, Error, Fields, Index, Member, Path, Type, WherePredicate, parse_quote,
+};
+
+use crate::guards::{Holds, mentions};
+use crate::options::{self, OfField, OfType, Order};
+
+/// Everything that is wrong, so that the user sees it at once.
+#[derive(Default)]
+pub(crate) struct Errors(Option<Error>);
+
+impl Errors {
+    pub(crate) fn add(&mut self, error: Error) {
+        match &mut self.0 {
+            Some(errors) => errors.combine(error),
+            None => self.0 = Some(error),
+        }
+    }
+
+    pub(crate) fn take<T>(&mut self, result: syn::Result<T>) -> Option<T> {
+        result.map_err(|error| self.add(error)).ok()
+    }
+}
+
+pub(crate) fn async_drop(input: &DeriveInput) -> TokenStream {
+    let mut errors = Errors::default();
+    let options = OfType::read(&input.attrs, &mut errors);
+    let arms = arms(input, &mut errors);
+    if errors.0.is_none() && arms.iter().all(|arm| arm.guards.is_empty()) {
+        errors.add(without_a_guard(input));
+    }
+    match errors.0 {
+        None => implementation(input, &options, &arms),
+        Some(error) => {
+            // An implementation is there all the same, or each use of the type would be an error of its own.
+            let stand_in = implementation(input, &options, &[]);
+            let error = error.into_compile_error();
+            quote!(#error #stand_in)
+        }
+    }
+}
+
+/// One way the value can look: that of a struct, or a variant of an enum.
+struct Arm<'a> {
+    /// `Self` or `Self::Variant`.
+    path: TokenStream,
+    guards: Vec<Guard<'a>>,
+}
+
+struct Guard<'a> {
+    member: Member,
+    /// What an error calls it.
+    name: String,
+    ty: &'a Type,
+}
+
+impl<'a> Arm<'a> {
+    fn new(variant: Option<&Ident>, fields: &'a Fields, errors: &mut Errors) -> Self {
+        let mut guards = Vec::new();
+        for (index, field) in fields.iter().enumerate() {
+            let (member, name) = match &field.ident {
+                Some(name) => (Member::Named(name.clone()), name.unraw().to_string()),
+                None => (Member::Unnamed(Index::from(index)), index.to_string()),
+            };
+            let name = match variant {
+                Some(variant) => format!("{}.{name}", variant.unraw()),
+                None => name,
+            };
+            let ty = &field.ty;
+            match (OfField::read(&field.attrs, errors), Holds::of(ty)) {
+                (OfField::Guard, _) | (OfField::Unmarked, Holds::Guards) => {
+                    guards.push(Guard { member, name, ty });
+                }
+                (OfField::Skip, _) | (OfField::Unmarked, Holds::Nothing) => {}
+                (OfField::Unmarked, Holds::GuardsOutOfReach) => errors.add(Error::new_spanned(
+                    ty,
+                    "`derive(AsyncDrop)` does not reach this guard: it cleans up `AsyncDropGuard<..>`, and looks into `Option`, `Vec` and `Box`\n\
+                     for a map there is `AsyncDropHashMap`, for several owners `AsyncDropArc`\n\
+                     if it is cleaned up elsewhere, mark the field `#[async_drop(skip)]`",
+                )),
+            }
+        }
+        let path = match variant {
+            Some(variant) => quote!(Self::#variant),
+            None => quote!(Self),
+        };
+        Self { path, guards }
+    }
+
+    fn to_tokens(&self, krate: &Path) -> TokenStream {
+        let path = &self.path;
+        let bindings = self.guards.iter().enumerate().map(|(index, guard)| {
+            // An error that the compiler has with this field shall point to its type.
+            let span = guard.ty.span().resolved_at(Span::mixed_site());
+            Ident::new(&format!("field_{index}"), span)
+        });
+        let bindings: Vec<_> = bindings.collect();
+        let members = self.guards.iter().map(|guard| &guard.member);
+        let names = self.guards.iter().map(|guard| &guard.name);
+        quote! {
+            #path { #(#members: #bindings,)* .. } => {
+                #(#krate::__derive::Guards::add(&mut guards, #names, #bindings);)*
+            }
+        }
+    }
+}
+
+fn arms<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Vec<Arm<'a>> {
+    match &input.data {
+        Data::Struct(data) => vec![Arm::new(None, &data.fields, errors)],
+        Data::Enum(data) => {
+            let mut arms = Vec::new();
+            for variant in &data.variants {
+                options::refuse_on_variant(variant, errors);
+                arms.push(Arm::new(Some(&variant.ident), &variant.fields, errors));
+            }
+            arms
+        }
+        Data::Union(data) => {
+            errors.add(Error::new(
+                data.union_token.span(),
+                "`derive(AsyncDrop)` cannot know which field of a union is alive; implement `AsyncDrop` by hand",
+            ));
+            Vec::new()
+        }
+    }
+}
+
+fn without_a_guard(input: &DeriveInput) -> Error {
+    Error::new(
+        input.ident.span(),
+        format!(
+            "`{}` has no guard that could be cleaned up: no field is an `AsyncDropGuard<..>`, or an `Option`, `Vec` or `Box` of one\n\
+             mark a field of another name for such a type with `#[async_drop(guard)]`\n\
+             if the cleanup is code of its own, implement `AsyncDrop` by hand",
+            input.ident
+        ),
+    )
+}
+
+/// Without `arms` it is a stand-in, which is never run.
+fn implementation(input: &DeriveInput, options: &OfType, arms: &[Arm<'_>]) -> TokenStream {
+    let DeriveInput {
+        ident, generics, ..
+    } = input;
+    let OfType {
+        order,
+        error,
+        krate,
+    } = options;
+    let collected = match error {
+        Some(error) => quote!(#krate::__derive::First<#error>),
+        None => quote!(#krate::__derive::Every),
+    };
+
+    let body = if arms.is_empty() {
+        quote!(#krate::__derive::refused())
+    } else {
+        let order = match order {
+            Order::Declared => quote!(Declared),
+            Order::Reverse => quote!(Reverse),
+            Order::Concurrent => quote!(Concurrent),
+        };
+        let arms = arms.iter().map(|arm| arm.to_tokens(krate));
+        // The guards are taken out of `self` here, so that the future holds nothing else of it, and need not be `Send`.
+        quote! {
+            let mut guards = #krate::__derive::Guards::<'_, #collected>::new();
+            match self {
+                #(#arms)*
+            }
+            #krate::__derive::Guards::clean_up(guards, #krate::__derive::Order::#order)
+        }
+    };
+
+    let mut generics = generics.clone();
+    let bounds = bounds(input, arms, &collected, krate);
+    if !bounds.is_empty() {
+        generics.make_where_clause().predicates.extend(bounds);
+    }
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        #[allow(private_bounds)]
+        impl #impl_generics #krate::AsyncDrop for #ident #type_generics #where_clause {
+            type Error = <#collected as #krate::__derive::Collected>::Error;
+
+            // What `async_trait` makes of the method. Its own output names `Box`, which means something else in some modules.
+            fn async_drop_impl<'async_drop_self, 'async_drop_future>(
+                &'async_drop_self mut self,
+            ) -> #krate::__derive::Cleanup<'async_drop_future, Self::Error>
+            where
+                'async_drop_self: 'async_drop_future,
+                Self: 'async_drop_future,
+            {
+                #body
+            }
+        }
+    }
+}
+
+/// What the type parameters must be able to do, said of the fields that they stand in.
+///
+/// A bound on the parameter itself would be too much for some types and not enough for others:
+/// `AsyncDropGuard<AsyncDropArc<T>>` needs a `T` that is `Sync`, and `AsyncDropGuard<Cache<T>>` perhaps nothing.
+fn bounds(
+    input: &DeriveInput,
+    arms: &[Arm<'_>],
+    collected: &TokenStream,
+    krate: &Path,
+) -> Vec<WherePredicate> {
+    let parameters: Vec<_> = input.generics.type_params().map(|it| &it.ident).collect();
+    let types = arms
+        .iter()
+        .flat_map(|arm| &arm.guards)
+        .map(|guard| guard.ty);
+    types
+        .filter(|ty| mentions(ty, |name| parameters.contains(&name)))
+        // A type that holds itself can be cleaned up if it can be cleaned up: as a bound, that has no end.
+        .filter(|ty| !mentions(ty, |name| *name == input.ident))
+        .map(|ty| {
+            let span = ty.span().resolved_at(Span::mixed_site());
+            let bound = quote_spanned!(span=> #krate::__derive::Field<#collected>);
+            parse_quote!(#ty: #bound)
+        })
+        .collect()
+}
