@@ -6,7 +6,167 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::incident::HeldError;
 
-/// TODO docs
+/// Implements the [trait of the same name](trait@crate::AsyncDrop) by cleaning up every guard in the fields of a type.
+///
+/// It writes the cleanup that is easily wrong by hand: a `?` between two fields skips the second,
+/// and an interruption loses the errors of those that were done.
+/// It needs the feature `derive`.
+///
+/// ```
+/// use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+/// use std::io;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+///
+/// #[derive(Debug)]
+/// struct Connection(DuplexStream);
+///
+/// #[async_trait]
+/// impl AsyncDrop for Connection {
+///     type Error = io::Error;
+///
+///     async fn async_drop_impl(&mut self) -> io::Result<()> {
+///         self.0.write_all(b"goodbye").await
+///     }
+/// }
+///
+/// #[derive(Debug, AsyncDrop)]
+/// struct Proxy {
+///     client: AsyncDropGuard<Connection>,
+///     server: Option<AsyncDropGuard<Connection>>,
+///     bytes: u64,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// let (client, gone) = tokio::io::duplex(64);
+/// drop(gone);
+/// let (server, mut listening) = tokio::io::duplex(64);
+/// let mut proxy = AsyncDropGuard::new(Proxy {
+///     client: AsyncDropGuard::new(Connection(client)),
+///     server: Some(AsyncDropGuard::new(Connection(server))),
+///     bytes: 0,
+/// });
+///
+/// let errors = proxy.async_drop().await.unwrap_err();
+/// assert_eq!(errors.to_string(), r#"1 of 2 cleanups failed: "client": broken pipe"#);
+/// // The server has heard its goodbye all the same.
+/// let mut heard = String::new();
+/// listening.read_to_string(&mut heard).await?;
+/// assert_eq!(heard, "goodbye");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Options
+///
+/// | on the type | |
+/// |---|---|
+/// | (nothing) | one field after the other, in the order of their declaration |
+/// | `#[async_drop(reverse)]` | one after the other, the last one first |
+/// | `#[async_drop(concurrent)]` | all at the same time, in the task of the caller |
+/// | `#[async_drop(error = "io::Error")]` | the error type, instead of [`DropErrors`](crate::DropErrors) |
+/// | `#[async_drop(crate = "my_crate::asyncdrop")]` | where this crate is found, if not at `::asyncdrop` |
+///
+/// | on a field | |
+/// |---|---|
+/// | `#[async_drop(skip)]` | leaves the field alone; a guard in it must be ended by somebody else |
+/// | `#[async_drop(guard)]` | cleans the field up, though its type is not written as a guard |
+///
+/// # Which fields are cleaned up
+///
+/// A macro sees how a type is written, not what it is.
+/// A field is cleaned up when its type is written `AsyncDropGuard<..>`, with any path before it,
+/// or as an `Option`, `Vec` or `Box` of that.
+/// Behind an alias or a type parameter it must be marked with `#[async_drop(guard)]`:
+/// otherwise nobody ends it, and it says so when it is dropped.
+/// Where `AsyncDropGuard` stands anywhere else, as in `HashMap<u32, AsyncDropGuard<Worker>>`, the macro refuses the type.
+/// All other fields are left as they are, and need not be [`Send`].
+///
+/// Tuple structs, generic types and enums work; of an enum the fields of the current variant are cleaned up.
+/// A generic type that holds itself must say that its parameters are `Send`.
+///
+/// # Errors
+///
+/// One field that fails stops no other.
+/// The error is [`DropErrors<&'static str, FieldError>`](crate::DropErrors): every error, with the name of its field.
+/// The name is `stream`, in a tuple struct `0`, in an enum `Connected.stream`.
+/// Each error must be an [`Error`](std::error::Error) that is `Send` and `Sync`, or what else goes into a
+/// `Box<dyn Error + Send + Sync>`, and own all that it holds (`'static`).
+///
+/// With `#[async_drop(error = "..")]` the first error is returned, turned into that type by [`From`].
+/// Each of the others is a [`Suppressed`](crate::incident::IncidentKind::Suppressed) incident.
+/// A field that cannot fail needs a `From<Infallible>` as well, which [`io::Error`](std::io::Error), for one, does not have.
+///
+/// # Panics
+///
+/// A panic in the cleanup of a field goes on once all others are done.
+/// If several panicked it is the first of them. Their guards report all of them as interrupted, unless the cleanup is called again.
+///
+/// # Cancel safety
+///
+/// When the cleanup is interrupted and called again, it goes on with what is left.
+/// Errors that it had already gathered are still returned: they wait in the guards of their fields.
+/// If it is not called again, each of them is a [`Suppressed`](crate::incident::IncidentKind::Suppressed) incident.
+///
+/// # Examples
+///
+/// An enum with an error type of its own, whose cleanup is interrupted by a timeout and then goes on:
+///
+/// ```
+/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+/// # use std::io;
+/// # use std::time::Duration;
+/// # use tokio::io::{AsyncWriteExt, DuplexStream};
+/// # use tokio::task::{JoinError, JoinHandle};
+/// #
+/// # #[derive(Debug)]
+/// # struct Connection(DuplexStream);
+/// # #[async_trait]
+/// # impl AsyncDrop for Connection {
+/// #     type Error = io::Error;
+/// #     async fn async_drop_impl(&mut self) -> io::Result<()> {
+/// #         self.0.write_all(b"goodbye").await
+/// #     }
+/// # }
+/// # #[derive(Debug)]
+/// # struct Worker(JoinHandle<()>);
+/// # #[async_trait]
+/// # impl AsyncDrop for Worker {
+/// #     type Error = JoinError;
+/// #     async fn async_drop_impl(&mut self) -> Result<(), JoinError> {
+/// #         (&mut self.0).await
+/// #     }
+/// # }
+/// #[derive(Debug, AsyncDrop)]
+/// #[async_drop(reverse, error = "io::Error")]
+/// enum Link {
+///     Down,
+///     Up {
+///         worker: AsyncDropGuard<Worker>,
+///         connection: AsyncDropGuard<Connection>,
+///     },
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> io::Result<()> {
+/// # let worker = Worker(tokio::spawn(tokio::time::sleep(Duration::from_millis(20))));
+/// # let (stream, gone) = tokio::io::duplex(64);
+/// # drop(gone);
+/// let mut link = AsyncDropGuard::new(Link::Up {
+///     worker: AsyncDropGuard::new(worker),
+///     connection: AsyncDropGuard::new(Connection(stream)),
+/// });
+///
+/// // The connection fails at once, and the worker needs more time than there is.
+/// let limit = Duration::from_millis(5);
+/// assert!(tokio::time::timeout(limit, link.async_drop()).await.is_err());
+/// // Called again, it waits for the worker alone. The error of the connection is still there.
+/// let error = link.async_drop().await.unwrap_err();
+/// assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+///
+/// AsyncDropGuard::new(Link::Down).async_drop().await
+/// # }
+/// ```
 pub use asyncdrop_derive::AsyncDrop;
 
 /// The error of one field of a type with [`#[derive(AsyncDrop)]`](derive@crate::AsyncDrop), whatever its type was.
