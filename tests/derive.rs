@@ -15,7 +15,7 @@ use std::pin::pin;
 use std::process::Command;
 use std::rc::Rc;
 
-use asyncdrop::incident::IncidentKind;
+use asyncdrop::incident::{self, IncidentKind};
 use asyncdrop::{
     AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropHashMap, DropErrors, FieldError, async_trait,
 };
@@ -640,6 +640,43 @@ fn dv8_an_error_gathered_before_an_interruption_is_still_the_first() {
     assert!(incidents[0].message.contains(r#""two""#));
 }
 
+#[test]
+fn dv8_no_error_is_lost_to_a_hook_that_panics() {
+    fn program() {
+        incident::set_hook(Box::new(|incident| {
+            let message = incident.to_string();
+            eprintln!("reported {}", message.split(", ").next().unwrap());
+            if !std::thread::panicking() {
+                panic!("the hook panics");
+            }
+        }));
+        let diary = Diary::default();
+        let fails = |user, why| Session::of(user, &diary).ending(Ending::Fails(why));
+        let mut value = FirstError::of([
+            fails("ada", "one"),
+            fails("bob", "two"),
+            fails("cyd", "three"),
+        ]);
+        let panicked = catch_unwind(AssertUnwindSafe(|| block_on(value.async_drop())));
+        assert!(panicked.is_err());
+        eprintln!("returned {:?}", block_on(value.async_drop()));
+    }
+
+    let outcome = run_in_new_process("dv8_no_error_is_lost_to_a_hook_that_panics", program);
+
+    assert!(outcome.lived_on);
+    assert_eq!(
+        outcome.stderr.lines().collect::<Vec<_>>(),
+        [
+            r#"reported Suppressed an error of derive::common::Session: "two""#,
+            "thread 'program' panicked at tests/derive.rs",
+            "the hook panics",
+            r#"reported Suppressed an error of derive::common::Session: "one""#,
+            r#"returned Err("three")"#,
+        ]
+    );
+}
+
 // DV9
 
 type Connected = AsyncDropGuard<Session>;
@@ -735,6 +772,20 @@ fn dv9_a_guard_behind_an_alias_that_is_not_marked_is_missed_and_says_so() {
     let kinds: Vec<_> = incidents.iter().map(|it| it.kind).collect();
     assert_eq!(kinds, [IncidentKind::Forgotten]);
     assert!(incidents[0].message.contains(r#"Session("bob")"#));
+}
+
+#[test]
+fn dv9_a_guard_of_a_trait_object_is_a_guard() {
+    #[derive(Debug, AsyncDrop)]
+    struct Client {
+        transport: AsyncDropGuard<Box<dyn AsyncDrop<Error = String> + Send>>,
+    }
+
+    let diary = Diary::default();
+    let transport = guard(failing("ada", &diary)).into_box();
+    let transport = transport.map_unsafe(|it| it as _);
+    let errors = block_on(AsyncDropGuard::new(Client { transport }).async_drop()).unwrap_err();
+    assert_eq!(names_of(errors), ["transport"]);
 }
 
 #[test]
@@ -943,7 +994,7 @@ fn dv10_a_type_can_hold_itself() {
 }
 
 #[test]
-fn dv10_a_private_type_in_a_public_generic_one_is_no_warning() {
+fn dv10_private_types_in_public_ones_and_deprecated_types_are_no_warnings() {
     mod inner {
         #![deny(warnings)]
 
@@ -967,6 +1018,13 @@ fn dv10_a_private_type_in_a_public_generic_one_is_no_warning() {
             pub(super) session: Option<AsyncDropGuard<Session>>,
         }
 
+        #[deprecated]
+        #[derive(Debug, AsyncDrop)]
+        pub(super) enum Old {
+            #[deprecated]
+            Session(#[deprecated] AsyncDropGuard<Session>),
+        }
+
         pub(super) fn public(value: u8) -> AsyncDropGuard<Public<u8>> {
             let private = AsyncDropGuard::new(Private(value));
             assert_eq!(private.0, 7);
@@ -978,6 +1036,12 @@ fn dv10_a_private_type_in_a_public_generic_one_is_no_warning() {
     let mut public = inner::public(7);
     assert!(public.session.is_none());
     block_on(public.async_drop()).unwrap();
+    #[allow(deprecated, reason = "it is what is tested")]
+    let mut old = AsyncDropGuard::new(inner::Old::Session(guard(Session::of(
+        "ada",
+        &Diary::default(),
+    ))));
+    block_on(old.async_drop()).unwrap();
 }
 
 #[test]

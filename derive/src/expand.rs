@@ -191,7 +191,7 @@ fn implementation(input: &DeriveInput, options: &OfType, arms: &[Arm<'_>]) -> To
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     quote! {
         #[automatically_derived]
-        #[allow(private_bounds)]
+        #[allow(deprecated)]
         impl #impl_generics #krate::AsyncDrop for #ident #type_generics #where_clause {
             type Error = <#collected as #krate::__derive::Collected>::Error;
 
