@@ -205,6 +205,31 @@ impl<T: Debug> AsyncDropGuard<T> {
         self.value.is_none()
     }
 
+    /// Cleans up as [`async_drop`](Self::async_drop) does, and leaves an error with the guard.
+    ///
+    /// There it outlives an interruption of the caller, and becomes an incident if nobody takes it.
+    #[cfg(feature = "derive")]
+    pub(crate) async fn async_drop_and_keep_error(&mut self)
+    where
+        T: AsyncDrop<Error: Send + 'static>,
+    {
+        if let Err(error) = self.async_drop().await {
+            let error = HeldError::from_cleanup_of::<T>(error, self.created_at);
+            self.unreturned = Some(crate::derive::Unreturned::new(error));
+        }
+    }
+
+    /// The error that [`async_drop_and_keep_error`](Self::async_drop_and_keep_error) left.
+    #[cfg(feature = "derive")]
+    pub(crate) fn take_kept_error(&mut self) -> Option<HeldError<T::Error>>
+    where
+        T: AsyncDrop<Error: 'static>,
+    {
+        self.unreturned
+            .take()
+            .map(crate::derive::Unreturned::into_inner)
+    }
+
     /// Takes the value out of its guard. Nobody watches over its cleanup any more.
     ///
     /// The caller owns the value and with it the duty to clean it up.
@@ -382,31 +407,6 @@ impl<T: Debug> AsyncDropGuard<T> {
         T: SharedByClone,
     {
         unreachable!("a guard cannot be cloned")
-    }
-
-    /// Cleans up as [`async_drop`](Self::async_drop) does, and leaves an error with the guard.
-    ///
-    /// There it outlives an interruption of the caller, and becomes an incident if nobody takes it.
-    #[cfg(feature = "derive")]
-    pub(crate) async fn async_drop_and_keep_error(&mut self)
-    where
-        T: AsyncDrop<Error: Send + 'static>,
-    {
-        if let Err(error) = self.async_drop().await {
-            let error = HeldError::from_cleanup_of::<T>(error, self.created_at);
-            self.unreturned = Some(crate::derive::Unreturned::new(error));
-        }
-    }
-
-    /// The error that [`async_drop_and_keep_error`](Self::async_drop_and_keep_error) left.
-    #[cfg(feature = "derive")]
-    pub(crate) fn take_kept_error(&mut self) -> Option<HeldError<T::Error>>
-    where
-        T: AsyncDrop<Error: 'static>,
-    {
-        self.unreturned
-            .take()
-            .map(crate::derive::Unreturned::into_inner)
     }
 
     /// Where the guard was created.

@@ -110,8 +110,6 @@ pub use async_trait::async_trait;
 pub use crate::all::async_drop_all;
 pub use crate::arc::{AsyncDropArc, AsyncDropWeak};
 pub use crate::async_drop::AsyncDrop;
-#[cfg(feature = "derive")]
-pub use crate::derive::{AsyncDrop, FieldError};
 pub use crate::errors::DropErrors;
 pub use crate::flatten::flatten_async_drop;
 pub use crate::guard::AsyncDropGuard;
@@ -122,6 +120,9 @@ pub use crate::shared::{AsyncDropShared, AsyncDropSharedGet};
 pub use crate::sync_drop::SyncDrop;
 #[cfg(feature = "tokio")]
 pub use crate::tokio_mutex::AsyncDropTokioMutex;
+
+#[cfg(feature = "derive")]
+pub use crate::derive::{AsyncDrop, FieldError};
 
 #[cfg(feature = "derive")]
 #[doc(hidden)]
