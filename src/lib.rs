@@ -61,6 +61,7 @@
 //! | hold a value or the error that came instead | [`AsyncDropResult`] |
 //! | let several tasks wait for one value to be created | [`AsyncDropShared`] |
 //! | clean up in a test that has no `.await` to spare | [`SyncDrop`] |
+//! | clean up every guard in the fields of a type | `#[derive(AsyncDrop)]`, with the feature `derive` |
 //! | log, count or abort where the default is to panic | [`incident::set_hook`] |
 //!
 //! # Runtimes and features
@@ -68,6 +69,7 @@
 //! Cleanups run wherever they are awaited, on any runtime.
 //! The feature `tokio`, on by default, adds `AsyncDropTokioMutex`, and with it the crate tokio with its `sync` primitives.
 //! With `default-features = false` nothing of tokio is built.
+//! The feature `derive`, off by default, adds the macro `#[derive(AsyncDrop)]`, which has the name of the trait.
 //!
 //! The macro [`async_trait`](macro@async_trait) is re-exported, so that a program needs no second dependency to implement [`AsyncDrop`].
 //!
@@ -90,6 +92,9 @@ mod scope;
 mod all;
 mod errors;
 mod flatten;
+
+#[cfg(feature = "derive")]
+mod derive;
 
 mod arc;
 mod hash_map;
@@ -116,6 +121,12 @@ pub use crate::sync_drop::SyncDrop;
 #[cfg(feature = "tokio")]
 pub use crate::tokio_mutex::AsyncDropTokioMutex;
 
+#[cfg(feature = "derive")]
+pub use crate::derive::{AsyncDrop, FieldError};
+
+#[cfg(feature = "derive")]
+#[doc(hidden)]
+pub use crate::derive::__derive;
 #[doc(hidden)]
 pub use crate::scope::__private;
 

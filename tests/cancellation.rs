@@ -403,6 +403,131 @@ mod many {
     }
 }
 
+mod derived {
+    use super::*;
+
+    macro_rules! with_three_values {
+        ($($(#[$attribute:meta])* $name:ident)*) => {$(
+            #[derive(Debug, AsyncDrop)]
+            $(#[$attribute])*
+            struct $name {
+                ada: AsyncDropGuard<Value>,
+                bob: AsyncDropGuard<Value>,
+                cyd: AsyncDropGuard<Value>,
+            }
+
+            impl $name {
+                fn of(stage: &Stage) -> AsyncDropGuard<Self> {
+                    let [ada, bob, cyd] = ["ada", "bob", "cyd"].map(|name| stage.value(name));
+                    AsyncDropGuard::new(Self { ada, bob, cyd })
+                }
+            }
+        )*};
+    }
+
+    with_three_values! {
+        Declared
+        #[async_drop(reverse)] Reversed
+        #[async_drop(concurrent)] Concurrent
+        #[async_drop(error = "Failure")] FirstError
+        #[async_drop(concurrent, error = "Failure")] FirstErrorOfConcurrent
+    }
+
+    #[test]
+    fn three_fields_one_after_the_other() {
+        Sweep::of(3)
+            .resumable()
+            .run(Declared::of, async |guard, stage| end(stage, guard).await);
+    }
+
+    #[test]
+    fn three_fields_in_reverse() {
+        Sweep::of(3)
+            .resumable()
+            .run(Reversed::of, async |guard, stage| end(stage, guard).await);
+    }
+
+    #[test]
+    fn three_fields_at_the_same_time() {
+        Sweep::of(3)
+            .resumable()
+            .run(Concurrent::of, async |guard, stage| end(stage, guard).await);
+    }
+
+    /// Not resumable in the words of the harness: a second error is reported even where nobody interrupts.
+    #[test]
+    fn three_fields_and_the_first_error() {
+        Sweep::of(3).run(FirstError::of, async |guard, stage| {
+            end(stage, guard).await;
+        });
+    }
+
+    #[test]
+    fn three_fields_at_the_same_time_and_the_first_error() {
+        Sweep::of(3).run(FirstErrorOfConcurrent::of, async |guard, stage| {
+            end(stage, guard).await;
+        });
+    }
+
+    /// Each value is in another kind of place, and one is behind two derived types.
+    #[derive(Debug, AsyncDrop)]
+    enum Place<T: AsyncDrop + Debug + Send> {
+        Inner(AsyncDropGuard<T>, Vec<AsyncDropGuard<Value>>),
+        Outer {
+            inner: AsyncDropGuard<Box<Place<T>>>,
+            other: Option<AsyncDropGuard<T>>,
+        },
+    }
+
+    #[test]
+    fn an_enum_in_an_enum() {
+        Sweep::of(3).resumable().run(
+            |stage| {
+                let other = Some(stage.value("ada"));
+                let inner = Place::Inner(stage.value("bob"), vec![stage.value("cyd")]);
+                let inner = Guard::new(inner).into_box();
+                Guard::new(Place::Outer { inner, other })
+            },
+            async |guard, stage| end(stage, guard).await,
+        );
+    }
+
+    /// The fields are helpers, which keep errors of their own while they are interrupted.
+    #[derive(Debug, AsyncDrop)]
+    struct Helpers {
+        shared: AsyncDropGuard<AsyncDropArc<Value>>,
+        map: AsyncDropGuard<AsyncDropHashMap<&'static str, Value>>,
+    }
+
+    #[test]
+    fn helpers_in_fields() {
+        Sweep::of(3).resumable().run(
+            |stage| {
+                let shared = AsyncDropArc::new(stage.value("ada"));
+                let mut map = AsyncDropHashMap::new();
+                for name in ["bob", "cyd"] {
+                    assert!(map.insert(name, stage.value(name)).is_none());
+                }
+                Guard::new(Helpers { shared, map })
+            },
+            async |guard, stage| end(stage, guard).await,
+        );
+    }
+
+    /// Here the call owns the value, and nobody can call again.
+    #[test]
+    fn a_scope_around_a_derived_value() {
+        Sweep::of(3).run(
+            |stage| Some(FirstError::of(stage)),
+            async |kept, stage| {
+                let Some(guard) = kept.take() else { return };
+                let result: Result<(), Failure> = with_async_drop(guard, async |_| Ok(())).await;
+                stage.returned(&result);
+            },
+        );
+    }
+}
+
 mod one_value_in_a_helper {
     use super::*;
 
