@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use common::{
     Diary, Ending, Recorded, Session, abandon_after, message_of_panic, poll_once, record,
+    run_in_new_process,
 };
 
 const LIMIT: Duration = Duration::from_millis(250);
@@ -258,6 +259,69 @@ fn dl3_outside_of_a_runtime_it_panics_and_the_guard_stays_armed() {
         futures::executor::block_on(session.async_drop()).unwrap();
     });
     assert_eq!(incidents, []);
+}
+
+/// A cleanup that owns the guard of another value, and a value whose own `Drop` panics.
+#[derive(Debug)]
+struct Outer {
+    _owned_by_the_value: AsyncDropGuard<Session>,
+    owned_by_the_cleanup: Option<AsyncDropGuard<Session>>,
+}
+
+#[async_trait]
+impl AsyncDrop for Outer {
+    type Error = io::Error;
+
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
+        let _inner = self.owned_by_the_cleanup.take();
+        pending().await
+    }
+}
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("the Drop of the value panics");
+        }
+    }
+}
+
+/// The default hook panics for every guard that is dropped with the value. None of that reaches the caller.
+#[test]
+fn dl2_no_panic_follows_the_deadline() {
+    fn program() {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let session = |user| AsyncDropGuard::new(Session::of(user, &Diary::default()));
+        let error = runtime.block_on(async {
+            let mut outer = AsyncDropGuard::new(Outer {
+                _owned_by_the_value: session("ada"),
+                owned_by_the_cleanup: Some(session("bob")),
+            });
+            outer.async_drop_within(LIMIT).await.unwrap_err()
+        });
+        assert!(matches!(error, DeadlineError::Passed { .. }));
+        eprintln!("the end");
+    }
+    let outcome = run_in_new_process("dl2_no_panic_follows_the_deadline", program);
+    assert!(outcome.lived_on, "{}", outcome.stderr);
+    for report in [
+        r#"Forgot to call async_drop on Session("bob")"#,
+        "the Drop of the value panics",
+        r#"Forgot to call async_drop on Session("ada")"#,
+    ] {
+        assert_eq!(
+            outcome.stderr.matches(report).count(),
+            1,
+            "{}",
+            outcome.stderr
+        );
+    }
+    assert!(!outcome.stderr.contains("Outer"), "{}", outcome.stderr);
+    assert!(outcome.stderr.ends_with("the end\n"), "{}", outcome.stderr);
 }
 
 /// A cleanup that waits for ever still ends.

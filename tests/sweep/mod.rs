@@ -45,6 +45,13 @@ pub const EVERY_ENDING: &[Ending] = &[
     Ending::FailsAndPanicsInDrop,
 ];
 
+/// For values that somebody else cleans up, who tries once.
+pub const NO_PANICKING_CLEANUP: &[Ending] = &[
+    Ending::Succeeds,
+    Ending::Fails,
+    Ending::FailsAndPanicsInDrop,
+];
+
 const PANICS: &[Ending] = &[
     Ending::PanicsOnce,
     Ending::PanicsAlways,
@@ -287,6 +294,11 @@ impl Stage {
         Failure(name)
     }
 
+    /// Notes that an error has named this value as not cleaned up. It stands for the incident.
+    pub fn given_up(&self, name: &'static str) {
+        self.ledger().given_up.push(name);
+    }
+
     /// Notes what the library gave back, with every error that is in it.
     pub fn returned(&self, result: &impl Debug) {
         self.ledger().returned.push(format!("{result:?}"));
@@ -419,6 +431,8 @@ struct Ledger {
     incidents: Vec<Recorded>,
     /// The `Debug` output of all that was returned.
     returned: Vec<String>,
+    /// The values that an error has named as not cleaned up.
+    given_up: Vec<&'static str>,
     attempts: usize,
     faults: Vec<String>,
 }
@@ -461,6 +475,7 @@ impl Ledger {
             let missed = self.reports(&Value::shown(name), |incident| {
                 incident.kind != IncidentKind::Suppressed && is_value_type(incident.type_name)
             });
+            let missed = missed + self.given_up.iter().filter(|it| *it == name).count();
             match (done, missed) {
                 (1, 0) => {}
                 (0, 1) if !must_finish => {}
