@@ -681,7 +681,8 @@ fn w6_a_question_mark_and_a_return_leave_the_closure_only() {
             if number == "none" {
                 return Ok(0);
             }
-            Ok(number.parse()?)
+            let number: u32 = number.parse()?;
+            Ok(number)
         })
         .await
     }

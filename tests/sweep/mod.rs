@@ -9,6 +9,10 @@
     unreachable_pub,
     reason = "a module of a test is never reached from outside"
 )]
+#![cfg_attr(
+    not(feature = "tokio"),
+    allow(dead_code, reason = "some of it is for the reaper alone")
+)]
 
 use std::any::type_name;
 use std::cell::RefCell;
