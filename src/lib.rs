@@ -54,12 +54,15 @@
 //! | say how a type is cleaned up | [`AsyncDrop`] |
 //! | make sure that it is | [`AsyncDropGuard`] |
 //! | clean up at the end of a block, however it ends | [`with_async_drop_2!`], [`with_async_drop_2_infallible!`], [`with_async_drop`] |
+//! | do so and get both errors where the block and the cleanup fail | [`with_async_drop_both_errors`] |
 //! | clean up only when a step between creating a value and handing it out failed | [`async_drop_on_err`], [`flatten_async_drop()`] |
 //! | clean up many values at once | [`async_drop_all`], [`AsyncDropHashMap`], with every error in [`DropErrors`] |
 //! | share one value between owners | [`AsyncDropArc`], [`AsyncDropWeak`] |
 //! | change it from several tasks | `AsyncDropTokioMutex`, with the feature `tokio` |
 //! | hold a value or the error that came instead | [`AsyncDropResult`] |
 //! | let several tasks wait for one value to be created | [`AsyncDropShared`] |
+//! | give a cleanup no more than so much time | `AsyncDropGuard::async_drop_within`, with the feature `tokio` |
+//! | clean up also after a cancellation or a panic, and wait for all of it at the end | `AsyncDropReaper`, with the feature `tokio` |
 //! | clean up in a test that has no `.await` to spare | [`SyncDrop`] |
 //! | clean up every guard in the fields of a type | `#[derive(AsyncDrop)]`, with the feature `derive` |
 //! | log, count or abort where the default is to panic | [`incident::set_hook`] |
@@ -67,7 +70,8 @@
 //! # Runtimes and features
 //!
 //! Cleanups run wherever they are awaited, on any runtime.
-//! The feature `tokio`, on by default, adds `AsyncDropTokioMutex`, and with it the crate tokio with its `sync` primitives.
+//! The feature `tokio`, on by default, adds `AsyncDropTokioMutex`, `AsyncDropReaper` and `AsyncDropGuard::async_drop_within`.
+//! With it comes the crate tokio, of which they use the locks, the tasks and the clock.
 //! With `default-features = false` nothing of tokio is built.
 //! The feature `derive`, off by default, adds the macro `#[derive(AsyncDrop)]`, which has the name of the trait.
 //!
@@ -86,6 +90,8 @@ mod async_drop;
 mod guard;
 pub mod incident;
 
+#[cfg(feature = "tokio")]
+mod deadline;
 mod macros;
 mod scope;
 
@@ -104,18 +110,31 @@ mod sync_drop;
 #[cfg(feature = "tokio")]
 mod tokio_mutex;
 
+#[cfg(feature = "tokio")]
+mod reap_errors;
+#[cfg(feature = "tokio")]
+mod reaper;
+
 #[doc(no_inline)]
 pub use async_trait::async_trait;
 
 pub use crate::all::async_drop_all;
 pub use crate::arc::{AsyncDropArc, AsyncDropWeak};
 pub use crate::async_drop::AsyncDrop;
+#[cfg(feature = "tokio")]
+pub use crate::deadline::DeadlineError;
 pub use crate::errors::DropErrors;
 pub use crate::flatten::flatten_async_drop;
 pub use crate::guard::AsyncDropGuard;
 pub use crate::hash_map::{AsyncDropHashMap, TryInsertError};
+#[cfg(feature = "tokio")]
+pub use crate::reap_errors::{PendingValue, ReapError, ReapErrorKind, ReapErrors, ShutdownError};
+#[cfg(feature = "tokio")]
+pub use crate::reaper::{AsyncDropReaper, Reaped, ReaperHandle};
 pub use crate::result::AsyncDropResult;
-pub use crate::scope::{async_drop_on_err, with_async_drop};
+pub use crate::scope::{
+    ScopeError, async_drop_on_err, with_async_drop, with_async_drop_both_errors,
+};
 pub use crate::shared::{AsyncDropShared, AsyncDropSharedGet};
 pub use crate::sync_drop::SyncDrop;
 #[cfg(feature = "tokio")]
