@@ -8,7 +8,7 @@ use crate::incident::HeldError;
 
 /// Implements the [trait of the same name](trait@crate::AsyncDrop) by cleaning up every guard in the fields of a type.
 ///
-/// It writes the cleanup that is easily wrong by hand: a `?` between two fields skips the second,
+/// It writes what often goes wrong by hand: a `?` between two fields skips the second,
 /// and an interruption loses the errors of those that were done.
 /// It needs the feature `derive`.
 ///
