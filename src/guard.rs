@@ -416,6 +416,8 @@ impl<T: Debug> AsyncDropGuard<T> {
     pub(crate) fn take(&mut self) -> Self {
         Self {
             value: self.value.take(),
+            #[cfg(feature = "derive")]
+            unreturned: self.unreturned.take(),
             ..*self
         }
     }
