@@ -26,11 +26,7 @@ impl AsyncDrop for Job {
 }
 
 async fn take(queue: &Queue) -> AsyncDropGuard<Job> {
-    let id = queue
-        .lock()
-        .await
-        .pop()
-        .expect("three jobs for three takers");
+    let id = queue.lock().await.pop().expect("there is a job");
     let queue = Arc::clone(queue);
     AsyncDropGuard::new(Job { id, queue })
 }
@@ -48,10 +44,8 @@ async fn main() {
 
     let job = take(&queue).await;
     let task = tokio::spawn(async { timeout(Duration::from_secs(5), print(job)).await });
-    println!(
-        "timeout: the task panicked: {}",
-        task.await.unwrap_err().is_panic()
-    );
+    let panicked = task.await.unwrap_err().is_panic();
+    println!("timeout: the task panicked: {panicked}");
 
     let job = take(&queue).await;
     let (mut client, hung_up) = tokio::io::duplex(64);
@@ -62,18 +56,14 @@ async fn main() {
             _ = client.read_u8() => {}
         }
     });
-    println!(
-        "select!: the task panicked: {}",
-        task.await.unwrap_err().is_panic()
-    );
+    let panicked = task.await.unwrap_err().is_panic();
+    println!("select!: the task panicked: {panicked}");
 
     let job = take(&queue).await;
     let task = tokio::spawn(print(job));
     task.abort();
-    println!(
-        "abort: the task panicked: {}",
-        task.await.unwrap_err().is_panic()
-    );
+    let panicked = task.await.unwrap_err().is_panic();
+    println!("abort: the task panicked: {panicked}");
 
     println!("jobs in the queue: {:?}", queue.lock().await);
 }

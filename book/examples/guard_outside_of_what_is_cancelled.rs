@@ -1,8 +1,9 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 use std::convert::Infallible;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, DuplexStream};
+use tokio::io::AsyncReadExt;
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::{sleep, timeout};
 
@@ -26,11 +27,7 @@ impl AsyncDrop for Job {
 }
 
 async fn take(queue: &Queue) -> AsyncDropGuard<Job> {
-    let id = queue
-        .lock()
-        .await
-        .pop()
-        .expect("three jobs for three takers");
+    let id = queue.lock().await.pop().expect("there is a job");
     let queue = Arc::clone(queue);
     AsyncDropGuard::new(Job { id, queue })
 }
@@ -45,22 +42,7 @@ async fn print_in_time(mut job: AsyncDropGuard<Job>) -> Result<(), Infallible> {
     job.async_drop().await
 }
 
-async fn print_for(
-    mut client: DuplexStream,
-    mut job: AsyncDropGuard<Job>,
-) -> Result<(), Infallible> {
-    tokio::select! {
-        () = print(&job) => {}
-        _ = client.read_u8() => {}
-    }
-    job.async_drop().await
-}
-
-/// Ask it to stop. Do not abort its task.
-async fn print_until(
-    stop: oneshot::Receiver<()>,
-    mut job: AsyncDropGuard<Job>,
-) -> Result<(), Infallible> {
+async fn print_until(stop: impl Future, mut job: AsyncDropGuard<Job>) -> Result<(), Infallible> {
     tokio::select! {
         () = print(&job) => {}
         _ = stop => {}
@@ -74,11 +56,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     tokio::spawn(print_in_time(take(&queue).await)).await??;
 
-    let (client, hung_up) = tokio::io::duplex(64);
+    let (mut client, hung_up) = tokio::io::duplex(64);
     drop(hung_up);
-    tokio::spawn(print_for(client, take(&queue).await)).await??;
+    let client_is_gone = async move { client.read_u8().await };
+    tokio::spawn(print_until(client_is_gone, take(&queue).await)).await??;
 
-    let (stop, stopped) = oneshot::channel();
+    // Instead of `abort`.
+    let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(print_until(stopped, take(&queue).await));
     let _ = stop.send(());
     task.await??;

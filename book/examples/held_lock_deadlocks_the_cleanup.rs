@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 type Registry = Arc<Mutex<Vec<&'static str>>>;
 
-/// A player who takes his name off the list when he leaves.
+/// A player, whose name is taken off the list by the cleanup.
 #[derive(Debug)]
 struct Player {
     name: &'static str,
