@@ -3,11 +3,13 @@
 // A process elsewhere than on Unix cannot be sent the Ctrl-C that these tests are about.
 #![cfg(unix)]
 
+#[path = "common/program.rs"]
+mod program;
+
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{self, Stdio};
+use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -667,7 +669,7 @@ async fn within<F: Future>(what: &str, future: F) -> F::Output {
 
 fn line_server(args: &[&str]) -> Command {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(PROGRAM.get_or_init(|| build_program().unwrap()));
+    let mut command = Command::new(PROGRAM.get_or_init(|| program::build("line_server")));
     command
         .args(args)
         .stdin(Stdio::null())
@@ -675,38 +677,4 @@ fn line_server(args: &[&str]) -> Command {
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     command
-}
-
-/// Builds the program and says where it is.
-///
-/// `cargo test` builds the examples, but `cargo test --test line_server` does not, and would test an old one or none.
-fn build_program() -> io::Result<PathBuf> {
-    // The test is at <target>/<profile>/deps/line_server-<hash>, the program at <target>/<profile>/examples/line_server.
-    let test = std::env::current_exe()?;
-    let profile_folder = test.ancestors().nth(2).expect("cargo put the test there");
-    let target_folder = profile_folder.parent().expect("cargo put the test there");
-    let profile = match profile_folder.file_name().and_then(|name| name.to_str()) {
-        Some("debug") => "dev",
-        Some(name) => name,
-        None => panic!("{} has no profile", test.display()),
-    };
-    let output = process::Command::new(env!("CARGO"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "asyncdrop",
-            "--example",
-            "line_server",
-        ])
-        .args(["--profile", profile, "--target-dir"])
-        .arg(target_folder)
-        .output()?;
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(profile_folder.join("examples/line_server"))
 }
