@@ -179,7 +179,7 @@ type Line = Vec<u8>;
 /// The file, the task that writes it, and the queue between that and the connections.
 #[derive(Debug)]
 struct Journal {
-    /// `None` once the end has begun.
+    /// `None` once the cleanup has begun.
     queue: Option<mpsc::Sender<Line>>,
     writer: JoinHandle<io::Result<()>>,
 }
@@ -190,7 +190,7 @@ impl AsyncDrop for Journal {
 
     /// Returns when all that was queued is in the file and the file is synced.
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        // The connections hold weak senders. Without this one no line is queued any more, and the writer comes to an end.
+        // The connections have clones, which go with their tasks. After the last one the writer comes to an end.
         self.queue = None;
         // By reference, so that a second call waits for the same task.
         (&mut self.writer).await?
@@ -208,11 +208,8 @@ impl Journal {
         }))
     }
 
-    fn queue(&self) -> mpsc::WeakSender<Line> {
-        self.queue
-            .as_ref()
-            .expect("the journal is open")
-            .downgrade()
+    fn queue(&self) -> mpsc::Sender<Line> {
+        self.queue.as_ref().expect("the journal is open").clone()
     }
 
     /// Completes when the writer has given up.
@@ -247,7 +244,7 @@ async fn write(mut lines: mpsc::Receiver<Line>, file: File, every: Duration) -> 
 }
 // ANCHOR_END: write
 
-async fn attend(mut connection: Reaped<Connection>, queue: mpsc::WeakSender<Line>) {
+async fn attend(mut connection: Reaped<Connection>, queue: mpsc::Sender<Line>) {
     if let Err(error) = connection.take_lines(&queue).await {
         report(format_args!("a connection broke off: {error}"));
     }
@@ -274,7 +271,7 @@ impl Connection {
 
     // ANCHOR: take_lines
     /// Queues and acknowledges each line until the client hangs up, sends a line that is too long, or the queue is closed.
-    async fn take_lines(&mut self, queue: &mpsc::WeakSender<Line>) -> io::Result<()> {
+    async fn take_lines(&mut self, queue: &mpsc::Sender<Line>) -> io::Result<()> {
         loop {
             let room = MAX_LINE - self.incoming.len();
             let mut stream = (&mut self.stream).take(room as u64);
@@ -282,17 +279,12 @@ impl Connection {
             if self.incoming.last() != Some(&b'\n') {
                 return Ok(());
             }
-            let Some(queue) = queue.upgrade() else {
-                return Ok(());
-            };
             let Ok(place) = queue.reserve().await else {
                 return Ok(());
             };
             // There is no `.await` between these two, so there is never one without the other.
             place.send(mem::take(&mut self.incoming));
             self.unsent.extend(b"ok\n");
-            // A client that reads nothing must not keep the queue open.
-            drop(queue);
             self.stream.write_all_buf(&mut self.unsent).await?;
         }
     }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -155,6 +155,28 @@ async fn a_client_that_never_hangs_up_does_not_hold_up_the_end() {
     worker.expect_success().await;
     assert_eq!(folder.lines(), ["hello"]);
     drop(silent);
+}
+
+/// So many acknowledgements are on their way that the worker cannot send the next one. None of them gets lost.
+#[tokio::test]
+async fn a_client_that_reads_late_hears_of_each_line() {
+    let folder = Folder::new();
+    let worker = Worker::start(&folder.file(), &ONLY_AT_THE_END).await;
+    let mut client = worker.connect_with_a_small_buffer().await;
+    // The answers pile up until the worker can send no more, and so reads no more.
+    let lines = "\n".repeat(64 * 1024);
+    let stuck = Duration::from_secs(2);
+    let mut sent = 0;
+    while let Ok(taken) = timeout(stuck, client.0.write(lines.as_bytes())).await {
+        sent += taken.unwrap();
+    }
+
+    worker.send(Signal::TERM);
+    let oks = client.count_oks().await;
+    drop(client);
+    worker.expect_success().await;
+    assert_eq!(folder.lines().len(), oks);
+    assert!(oks < sent, "the worker was not stuck");
 }
 
 #[cfg(target_os = "linux")]
@@ -319,6 +341,13 @@ impl Worker {
             .await
             .unwrap();
         Client(BufReader::new(stream))
+    }
+
+    async fn connect_with_a_small_buffer(&self) -> Client {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let stream = within("the connection", socket.connect(self.address)).await;
+        Client(BufReader::new(stream.unwrap()))
     }
 
     fn send(&self, signal: Signal) {
