@@ -9,7 +9,7 @@
 //! `ok` means: this line is in the queue, and it will be in the file once, before the process ends.
 //! The file is written and synced once a second, and a last time when the process is told to end, or fails.
 //! Exit status 0 says that this worked, and that the file has every acknowledged line.
-//! Only what no process can see coming, SIGKILL or a power cut, loses lines: those of the last second.
+//! Only what no process can see coming, SIGKILL or a power cut, loses lines: those since the last sync.
 //!
 //! A client that reads until the end of the stream knows of each of its lines whether it is in the file.
 
@@ -53,7 +53,8 @@ async fn main() {
             1
         }
     };
-    // Nothing is left to clean up. To return would wait for a disk that hangs, also past the deadline.
+    // Nothing is left to clean up.
+    // To return would wait for a disk that hangs, also past the deadline.
     std::process::exit(status);
 }
 
@@ -65,7 +66,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
         failed = collect(&reaper, &options) => failed,
         () = told_to_end => Ok(()),
     };
-    // The select has dropped `collect` wherever it was, and the reaper has everything that was open there.
+    // The select has dropped `collect` wherever it was.
+    // The reaper has everything that was open there.
     match AsyncDropReaper::shutdown(reaper, options.deadline).await {
         Ok(()) => collected,
         Err(error) => {
@@ -139,7 +141,8 @@ fn told_to_end() -> io::Result<impl Future<Output = ()>> {
 }
 
 // ANCHOR: collect
-/// Takes lines from whoever connects. It returns when it cannot go on, and may be dropped at any time.
+/// Takes lines from whoever connects.
+/// It returns when it cannot go on, and may be dropped at any time.
 async fn collect(reaper: &AsyncDropReaper, options: &Options) -> Result<(), Box<dyn Error>> {
     let Options { file, addr, .. } = options;
     let listener = TcpListener::bind(addr)
@@ -162,7 +165,8 @@ async fn collect(reaper: &AsyncDropReaper, options: &Options) -> Result<(), Box<
                     let connection = reaper.adopt(Connection::new(stream));
                     connections.spawn(attend(connection, journal.queue()));
                 }
-                // The client was gone again, or we are out of file descriptors. The latter lasts, so don't spin.
+                // The client was gone again, or we are out of file descriptors.
+                // The latter lasts, so don't spin.
                 Err(error) => {
                     report(format_args!("cannot accept a client: {error}"));
                     sleep(Duration::from_millis(100)).await;
@@ -190,7 +194,8 @@ impl AsyncDrop for Journal {
 
     /// Returns when all that was queued is in the file and the file is synced.
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        // The connections have clones, which go with their tasks. After the last one the writer comes to an end.
+        // The connections have clones, which go with their tasks.
+        // When none is left, and the queue is empty, the writer ends.
         self.queue = None;
         // By reference, so that a second call waits for the same task.
         (&mut self.writer).await?
@@ -270,7 +275,7 @@ impl Connection {
     }
 
     // ANCHOR: take_lines
-    /// Queues and acknowledges each line until the client hangs up, sends a line that is too long, or the queue is closed.
+    /// Queues and acknowledges each line until the client hangs up or sends one that is too long.
     async fn take_lines(&mut self, queue: &mpsc::Sender<Line>) -> io::Result<()> {
         loop {
             let room = MAX_LINE - self.incoming.len();
@@ -294,14 +299,15 @@ impl Connection {
 // ANCHOR: connection
 #[async_trait]
 impl AsyncDrop for Connection {
-    /// A client that is gone before it got its last `ok` is no failure of ours: its lines are in the file.
+    /// A client that is gone before its last `ok` is no failure of ours: the line is kept.
     type Error = Infallible;
 
     async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
         let farewell = async {
             self.stream.write_all_buf(&mut self.unsent).await?;
             self.stream.shutdown().await?;
-            // To close a socket that has unread bytes resets the connection, and the client may lose what we sent.
+            // To close a socket that has unread bytes resets the connection,
+            // and acknowledgements may be lost on their way.
             tokio::io::copy_buf(&mut self.stream, &mut tokio::io::sink()).await
         };
         let _ = timeout(FAREWELL_LIMIT, farewell).await;

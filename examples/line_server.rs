@@ -101,7 +101,7 @@ async fn serve(listener: TcpListener, options: &Options) -> io::Result<Tally> {
     // ANCHOR: accept
     let reaper = AsyncDropReaper::new();
     let mut sessions = JoinSet::new();
-    // One future for all rounds of the loop: a fresh one in each would miss a Ctrl-C between two rounds.
+    // One future for all rounds: a fresh one in each would miss a Ctrl-C between two rounds.
     let mut ctrl_c = pin!(tokio::signal::ctrl_c());
     let stopped = loop {
         tokio::select! {
@@ -112,10 +112,13 @@ async fn serve(listener: TcpListener, options: &Options) -> io::Result<Tally> {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     let session = Session::new(peer, stream);
-                    // Adopted by the call, so that even a task that is aborted before its first poll says goodbye.
-                    sessions.spawn(reaper.scope(session, async move |session| session.converse(idle).await));
+                    // The call adopts the session: even a task that is never polled says goodbye.
+                    sessions.spawn(reaper.scope(session, async move |session| {
+                        session.converse(idle).await
+                    }));
                 }
-                // The client was gone again, or we are out of file descriptors. The latter lasts, so don't spin.
+                // The client was gone again, or we are out of file descriptors.
+                // The latter lasts, so don't spin.
                 Err(error) => {
                     report(format_args!("cannot accept a client: {error}"));
                     sleep(Duration::from_millis(100)).await;
@@ -125,7 +128,7 @@ async fn serve(listener: TcpListener, options: &Options) -> io::Result<Tally> {
     };
     // ANCHOR_END: accept
     // ANCHOR: shutdown
-    // From here on new clients are refused, where an open listener would let them wait for nobody.
+    // From here on clients are refused, where an open listener would let them wait for nobody.
     drop(listener);
     // Every conversation stops where it is, and every session goes to the reaper.
     sessions.abort_all();
@@ -143,11 +146,11 @@ struct Session {
     peer: SocketAddr,
     stream: BufReader<TcpStream>,
     /// The line that is being received.
-    /// It is kept here, not in a local variable, so that dropping a future that reads loses nothing.
+    /// Here, not in a local variable: dropping a future that reads loses nothing.
     incoming: Vec<u8>,
-    /// What was not yet sent. It is kept here so that an interrupted write neither tears a line nor repeats it.
+    /// What was not yet sent. An interrupted write neither tears a line nor repeats it.
     outgoing: VecDeque<u8>,
-    /// Why the session ends, as the client will read it. `None` once it was put into `outgoing`.
+    /// Why the session ends, as the client will read it. `None` once it is in `outgoing`.
     goodbye: Option<String>,
     /// Whether the goodbye has ended, well or not: then its result tells.
     ended: bool,
@@ -169,9 +172,10 @@ impl Session {
     // ANCHOR_END: session
 
     // ANCHOR: converse
-    /// Answers each line until there is a reason to say goodbye. The error is that of a connection that broke off.
+    /// Answers each line until there is a reason to say goodbye.
+    /// The error is that of a connection that broke off.
     ///
-    /// Cancel safe: all that it knows is in the session, so a dropped future leaves the session fit for its goodbye.
+    /// Cancel safe: all that it knows is in the session, which so stays fit for its goodbye.
     async fn converse(&mut self, idle: Duration) -> io::Result<()> {
         let goodbye = loop {
             match timeout(idle, self.answer()).await {
@@ -252,10 +256,10 @@ impl Session {
                 format!("saying goodbye: the client did not take it within {GOODBYE_LIMIT:?}");
             io::Error::new(ErrorKind::TimedOut, error)
         })??;
-        // ANCHOR_END: goodbye
 
-        // To close a socket that has unread bytes resets the connection, and the goodbye may be lost on its way.
-        // So what else the client sends is read and thrown away until it hangs up.
+        // To close a socket that has unread bytes resets the connection,
+        // and the goodbye may be lost on its way.
+        // So what else the client sends is thrown away until it hangs up.
         // A client that stays is no error: it was told.
         let mut nowhere = tokio::io::sink();
         let rest = tokio::io::copy_buf(&mut self.stream, &mut nowhere);
@@ -265,9 +269,11 @@ impl Session {
         }
     }
 }
+// ANCHOR_END: goodbye
 
 // ANCHOR: named
-/// The deadline drops a session in the middle of its goodbye. The reaper knows its type, and this the client.
+/// The deadline drops a session in the middle of its goodbye.
+/// The reaper knows only its type, and this the client.
 impl Drop for Session {
     fn drop(&mut self) {
         if !self.ended {
@@ -302,7 +308,7 @@ impl Tally {
                 self.unclean += 1;
                 report_unclean(error);
             }
-            // The task was aborted, or it panicked, and the panic has been printed.
+            // Aborted, or panicked, and the panic has been printed. The goodbye alone decides how it counts.
             Err(_) => self.reaped += 1,
         }
     }
