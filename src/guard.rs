@@ -377,6 +377,17 @@ impl<T: Debug> AsyncDropGuard<T> {
         unreachable!("a guard cannot be cloned")
     }
 
+    /// Moves the value, and how far its cleanup got, into a guard of its own. This one is empty from then on.
+    ///
+    /// It is for a `Drop`, which has its fields borrowed only.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn take(&mut self) -> Self {
+        Self {
+            value: self.value.take(),
+            ..*self
+        }
+    }
+
     /// Where the guard was created.
     pub(crate) fn created_at(&self) -> &'static Location<'static> {
         self.created_at

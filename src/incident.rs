@@ -374,6 +374,18 @@ impl<E: Debug> HeldError<E> {
     pub(crate) fn into_inner(mut self) -> E {
         self.error.take().expect("only this takes it, by value")
     }
+
+    /// The type of the value whose cleanup failed.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn type_name(&self) -> &'static str {
+        self.type_name
+    }
+
+    /// Where the guard of that value was created.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn created_at(&self) -> &'static Location<'static> {
+        self.created_at
+    }
 }
 
 impl<E: Debug> Drop for HeldError<E> {

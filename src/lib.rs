@@ -54,19 +54,23 @@
 //! | say how a type is cleaned up | [`AsyncDrop`] |
 //! | make sure that it is | [`AsyncDropGuard`] |
 //! | clean up at the end of a block, however it ends | [`with_async_drop_2!`], [`with_async_drop_2_infallible!`], [`with_async_drop`] |
+//! | do so and get both errors where the block and the cleanup fail | [`with_async_drop_both_errors`] |
 //! | clean up only when a step between creating a value and handing it out failed | [`async_drop_on_err`], [`flatten_async_drop()`] |
 //! | clean up many values at once | [`async_drop_all`], [`AsyncDropHashMap`], with every error in [`DropErrors`] |
 //! | share one value between owners | [`AsyncDropArc`], [`AsyncDropWeak`] |
 //! | change it from several tasks | `AsyncDropTokioMutex`, with the feature `tokio` |
 //! | hold a value or the error that came instead | [`AsyncDropResult`] |
 //! | let several tasks wait for one value to be created | [`AsyncDropShared`] |
+//! | give a cleanup no more than so much time | `AsyncDropGuard::async_drop_within`, with the feature `tokio` |
+//! | clean up also after a cancellation or a panic, and wait for all of it at the end | `AsyncDropReaper`, with the feature `tokio` |
 //! | clean up in a test that has no `.await` to spare | [`SyncDrop`] |
 //! | log, count or abort where the default is to panic | [`incident::set_hook`] |
 //!
 //! # Runtimes and features
 //!
 //! Cleanups run wherever they are awaited, on any runtime.
-//! The feature `tokio`, on by default, adds `AsyncDropTokioMutex`, and with it the crate tokio with its `sync` primitives.
+//! The feature `tokio`, on by default, adds `AsyncDropTokioMutex`, `AsyncDropReaper` and `AsyncDropGuard::async_drop_within`.
+//! With it comes the crate tokio, of which they use the locks, the tasks and the clock.
 //! With `default-features = false` nothing of tokio is built.
 //!
 //! The macro [`async_trait`](macro@async_trait) is re-exported, so that a program needs no second dependency to implement [`AsyncDrop`].
@@ -84,6 +88,8 @@ mod async_drop;
 mod guard;
 pub mod incident;
 
+#[cfg(feature = "tokio")]
+mod deadline;
 mod macros;
 mod scope;
 
@@ -99,18 +105,31 @@ mod sync_drop;
 #[cfg(feature = "tokio")]
 mod tokio_mutex;
 
+#[cfg(feature = "tokio")]
+mod reap_errors;
+#[cfg(feature = "tokio")]
+mod reaper;
+
 #[doc(no_inline)]
 pub use async_trait::async_trait;
 
 pub use crate::all::async_drop_all;
 pub use crate::arc::{AsyncDropArc, AsyncDropWeak};
 pub use crate::async_drop::AsyncDrop;
+#[cfg(feature = "tokio")]
+pub use crate::deadline::DeadlineError;
 pub use crate::errors::DropErrors;
 pub use crate::flatten::flatten_async_drop;
 pub use crate::guard::AsyncDropGuard;
 pub use crate::hash_map::{AsyncDropHashMap, TryInsertError};
+#[cfg(feature = "tokio")]
+pub use crate::reap_errors::{PendingValue, ReapError, ReapErrorKind, ReapErrors, ShutdownError};
+#[cfg(feature = "tokio")]
+pub use crate::reaper::{AsyncDropReaper, Reaped, ReaperHandle};
 pub use crate::result::AsyncDropResult;
-pub use crate::scope::{async_drop_on_err, with_async_drop};
+pub use crate::scope::{
+    ScopeError, async_drop_on_err, with_async_drop, with_async_drop_both_errors,
+};
 pub use crate::shared::{AsyncDropShared, AsyncDropSharedGet};
 pub use crate::sync_drop::SyncDrop;
 #[cfg(feature = "tokio")]

@@ -1,6 +1,8 @@
+use std::error::Error;
+use std::fmt::{self, Debug, Display};
+
 use crate::incident::HeldError;
 use crate::{AsyncDrop, AsyncDropGuard};
-use std::fmt::Debug;
 
 /// Runs `f` with the guarded value, then cleans the value up, however `f` ended.
 ///
@@ -67,6 +69,170 @@ where
 {
     let body = f(&mut guard).await;
     end_scope(guard, body, E::from).await
+}
+
+/// Runs `f` with the guarded value, then cleans the value up, and keeps both errors if both fail.
+///
+/// It is [`with_async_drop`] for those who must tell the error of the body from that of the cleanup.
+///
+/// # Errors
+///
+/// A [`ScopeError`] that says which of the two failed, with the errors in their own types. None is reported elsewhere.
+/// What `f` returned is dropped when only the cleanup failed.
+///
+/// # Panics
+///
+/// A panic in `f` goes on, and the cleanup is skipped. The guard reports it as an incident.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the guard, armed or interrupted, and that is an incident.
+///
+/// # Examples
+///
+/// ```
+/// use asyncdrop::{AsyncDrop, AsyncDropGuard, ScopeError, async_trait, with_async_drop_both_errors};
+/// use std::{io, num::ParseIntError};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+///
+/// #[derive(Debug)]
+/// struct Connection(DuplexStream);
+///
+/// #[async_trait]
+/// impl AsyncDrop for Connection {
+///     type Error = io::Error;
+///
+///     async fn async_drop_impl(&mut self) -> io::Result<()> {
+///         self.0.write_all(b"goodbye").await
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// let (ours, mut theirs) = tokio::io::duplex(64);
+/// // The other side sends something that is no number, and hangs up.
+/// theirs.write_all(b"seven").await?;
+/// drop(theirs);
+///
+/// let connection = AsyncDropGuard::new(Connection(ours));
+/// let error = with_async_drop_both_errors(connection, async |connection| {
+///     let mut line = String::new();
+///     connection.0.read_to_string(&mut line).await.expect("the line is UTF-8");
+///     line.parse::<u32>()
+/// })
+/// .await
+/// .unwrap_err();
+///
+/// let ScopeError::Both { body, cleanup } = error else { panic!("both have failed") };
+/// let _: ParseIntError = body;
+/// assert_eq!(cleanup.kind(), io::ErrorKind::BrokenPipe);
+/// # Ok(())
+/// # }
+/// ```
+pub async fn with_async_drop_both_errors<T, R, B>(
+    mut guard: AsyncDropGuard<T>,
+    f: impl AsyncFnOnce(&mut T) -> Result<R, B>,
+) -> Result<R, ScopeError<B, T::Error>>
+where
+    T: AsyncDrop + Debug,
+{
+    let body = f(&mut guard).await;
+    match (body, guard.async_drop().await) {
+        (Ok(value), Ok(())) => Ok(value),
+        (Err(body), Ok(())) => Err(ScopeError::Body(body)),
+        (Ok(_), Err(cleanup)) => Err(ScopeError::Cleanup(cleanup)),
+        (Err(body), Err(cleanup)) => Err(ScopeError::Both { body, cleanup }),
+    }
+}
+
+/// What failed in a scope: its body, with `B`, the cleanup after it, with `C`, or both.
+///
+/// # Examples
+///
+/// ```
+/// use asyncdrop::ScopeError;
+///
+/// let error: ScopeError<&str, &str> = ScopeError::Both {
+///     body: "no answer",
+///     cleanup: "broken pipe",
+/// };
+/// assert_eq!(
+///     error.to_string(),
+///     "the body failed: no answer; then the cleanup failed: broken pipe"
+/// );
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScopeError<B, C> {
+    /// The body failed, and the cleanup succeeded.
+    Body(B),
+    /// The body succeeded, and the cleanup failed.
+    Cleanup(C),
+    /// Both failed, the body first.
+    Both {
+        /// The error of the body.
+        body: B,
+        /// The error of the cleanup.
+        cleanup: C,
+    },
+}
+
+impl<B, C> ScopeError<B, C> {
+    /// The error of the body, if it failed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::ScopeError;
+    /// let error: ScopeError<&str, &str> = ScopeError::Both { body: "no answer", cleanup: "broken pipe" };
+    /// assert_eq!(error.body(), Some(&"no answer"));
+    /// ```
+    #[must_use]
+    pub fn body(&self) -> Option<&B> {
+        match self {
+            Self::Body(body) | Self::Both { body, .. } => Some(body),
+            Self::Cleanup(_) => None,
+        }
+    }
+
+    /// The error of the cleanup, if it failed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::ScopeError;
+    /// let error: ScopeError<&str, &str> = ScopeError::Body("no answer");
+    /// assert_eq!(error.cleanup(), None);
+    /// ```
+    #[must_use]
+    pub fn cleanup(&self) -> Option<&C> {
+        match self {
+            Self::Cleanup(cleanup) | Self::Both { cleanup, .. } => Some(cleanup),
+            Self::Body(_) => None,
+        }
+    }
+}
+
+impl<B: Display, C: Display> Display for ScopeError<B, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Body(body) => write!(f, "the body failed: {body}"),
+            Self::Cleanup(cleanup) => write!(f, "the cleanup failed: {cleanup}"),
+            Self::Both { body, cleanup } => write!(
+                f,
+                "the body failed: {body}; then the cleanup failed: {cleanup}"
+            ),
+        }
+    }
+}
+
+/// [`source`](Error::source) is the error of the body, or that of the cleanup where the body succeeded.
+impl<B: Error + 'static, C: Error + 'static> Error for ScopeError<B, C> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Body(body) | Self::Both { body, .. } => Some(body),
+            Self::Cleanup(cleanup) => Some(cleanup),
+        }
+    }
 }
 
 /// Runs `f` with the guarded value, and cleans the value up only if `f` failed.

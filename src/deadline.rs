@@ -1,0 +1,157 @@
+use std::any::type_name;
+use std::error::Error;
+use std::fmt::{self, Debug, Display};
+use std::panic::Location;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::{AsyncDrop, AsyncDropGuard};
+
+impl<T: Debug> AsyncDropGuard<T> {
+    /// Cleans the value up as [`async_drop`](Self::async_drop) does, but gives up after `limit`.
+    ///
+    /// At the deadline the cleanup is abandoned where it stands, and the value is dropped.
+    /// The error says so, and that is the report: the guard counts as dropped, and no incident follows.
+    /// A `limit` of zero lets the cleanup run until it first has to wait.
+    ///
+    /// To take a slow cleanup up again instead of abandoning it, put [`tokio::time::timeout`] around
+    /// [`async_drop`](Self::async_drop).
+    ///
+    /// # Errors
+    ///
+    /// - [`DeadlineError::Passed`] when the cleanup had not ended in time.
+    /// - [`DeadlineError::Cleanup`] with the error of a cleanup that ended in time.
+    ///
+    /// # Panics
+    ///
+    /// When it is awaited outside of a tokio runtime, or in one whose clock is not enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before the deadline leaves the value in the guard, as it does for
+    /// [`async_drop`](Self::async_drop). The next call has the whole of its limit again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use asyncdrop::{AsyncDrop, AsyncDropGuard, DeadlineError, async_trait};
+    /// use std::{io, time::Duration};
+    /// use tokio::io::{AsyncWriteExt, DuplexStream};
+    ///
+    /// #[derive(Debug)]
+    /// struct Connection(DuplexStream);
+    ///
+    /// #[async_trait]
+    /// impl AsyncDrop for Connection {
+    ///     type Error = io::Error;
+    ///
+    ///     async fn async_drop_impl(&mut self) -> io::Result<()> {
+    ///         self.0.write_all(b"goodbye").await
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// // The other side reads nothing, and there is room for four bytes.
+    /// let (ours, _theirs) = tokio::io::duplex(4);
+    /// let mut connection = AsyncDropGuard::new(Connection(ours));
+    ///
+    /// let error = connection.async_drop_within(Duration::from_secs(2)).await.unwrap_err();
+    /// assert!(matches!(error, DeadlineError::Passed { .. }));
+    /// assert!(connection.is_dropped());
+    /// # }
+    /// ```
+    #[must_use = "without `.await` nothing is cleaned up, and the guard panics when it is dropped; with it, the `Result` says whether the cleanup was abandoned"]
+    pub async fn async_drop_within(
+        &mut self,
+        limit: Duration,
+    ) -> Result<(), DeadlineError<T::Error>>
+    where
+        T: AsyncDrop,
+    {
+        match timeout(limit, self.async_drop()).await {
+            Ok(result) => result.map_err(DeadlineError::Cleanup),
+            Err(_) => {
+                drop(self.take().unsafe_into_inner_dont_drop());
+                Err(DeadlineError::Passed {
+                    limit,
+                    type_name: type_name::<T>(),
+                    location: self.created_at(),
+                })
+            }
+        }
+    }
+}
+
+/// Why [`AsyncDropGuard::async_drop_within`] failed.
+///
+/// # Examples
+///
+/// ```
+/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, DeadlineError, async_trait};
+/// # use std::{io, time::Duration};
+/// # #[derive(Debug)]
+/// # struct Upload;
+/// # #[async_trait]
+/// # impl AsyncDrop for Upload {
+/// #     type Error = io::Error;
+/// #     async fn async_drop_impl(&mut self) -> io::Result<()> {
+/// #         std::future::pending().await
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let mut upload = AsyncDropGuard::new(Upload);
+/// match upload.async_drop_within(Duration::from_secs(5)).await {
+///     Ok(()) => println!("sent"),
+///     Err(DeadlineError::Cleanup(error)) => eprintln!("the upload failed: {error}"),
+///     Err(late) => {
+/// #         let text = late.to_string();
+/// #         assert!(text.contains("Upload did not finish within 5s, created at "), "{text}");
+///         // "async_drop on Upload did not finish within 5s, created at src/main.rs:20:22"
+///         eprintln!("{late}");
+///     }
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+pub enum DeadlineError<E> {
+    /// The cleanup had not ended at the deadline. It was abandoned, and the value dropped.
+    Passed {
+        /// How much time the cleanup had.
+        limit: Duration,
+        /// The type of the value, as [`std::any::type_name`] gives it.
+        type_name: &'static str,
+        /// Where the guard of the value was created.
+        location: &'static Location<'static>,
+    },
+    /// The cleanup ended in time, with this error.
+    Cleanup(E),
+}
+
+impl<E: Display> Display for DeadlineError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passed {
+                limit,
+                type_name,
+                location,
+            } => write!(
+                f,
+                "async_drop on {type_name} did not finish within {limit:?}, created at {location}"
+            ),
+            Self::Cleanup(error) => write!(f, "the cleanup failed: {error}"),
+        }
+    }
+}
+
+/// [`source`](Error::source) is the error of the cleanup.
+impl<E: Error + 'static> Error for DeadlineError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Passed { .. } => None,
+            Self::Cleanup(error) => Some(error),
+        }
+    }
+}
