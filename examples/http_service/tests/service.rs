@@ -197,7 +197,7 @@ async fn a_connection_that_cannot_be_closed_in_time_is_named() {
         "--connections",
         "3",
         "--deadline-ms",
-        "1000",
+        "2000",
     ];
     let service = Service::start(&args).await;
     counter.set_mode(Mode::Silent);
@@ -214,6 +214,12 @@ async fn a_connection_that_cannot_be_closed_in_time_is_named() {
     let end = service.ended().await;
     assert_eq!(end.status, Some(1));
     assert_eq!(end.stdout, "");
+    assert!(
+        end.stderr
+            .starts_with("http_service: not all values were gone after "),
+        "{}",
+        end.stderr
+    );
     let expected = "3 still being cleaned up (http_service::pool::Connection, created at ";
     assert!(end.stderr.contains(expected), "{}", end.stderr);
 }
@@ -237,7 +243,7 @@ async fn a_counter_that_does_not_say_goodbye_is_an_error() {
 #[tokio::test]
 async fn a_client_that_never_finishes_its_request_does_not_hold_up_the_end() {
     let counter = Counter::start().await;
-    let args = ["--counter", &counter.address, "--deadline-ms", "1000"];
+    let args = ["--counter", &counter.address, "--deadline-ms", "2000"];
     let service = Service::start(&args).await;
     let mut client = TcpStream::connect(&service.address).await.unwrap();
     client
