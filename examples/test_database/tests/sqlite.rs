@@ -159,8 +159,8 @@ fn a_test_waits_for_a_task_that_has_the_database() {
 fn a_migration_that_fails_leaves_nothing_behind() {
     let mut folders = 0;
     let result = run_test(PATIENCE, async |reaper| {
-        let error = TestDatabase::create(&reaper, &["CREATE TABEL note"]).unwrap_err();
-        assert!(error.to_string().contains("TABEL"), "{error}");
+        let error = TestDatabase::create(&reaper, &["CREATE A TABLE"]).unwrap_err();
+        assert!(error.to_string().contains("syntax error"), "{error}");
         folders = reaper.pending();
         Ok(())
     });
