@@ -1,10 +1,11 @@
 use std::any::Any;
 use std::fmt::{self, Debug};
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::thread;
 
-use futures_util::future::{FutureExt, OptionFuture, poll_immediate};
+use futures_util::future::{CatchUnwind, FutureExt, OptionFuture, poll_immediate};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::incident::HeldError;
@@ -112,33 +113,13 @@ impl<K, T: AsyncDrop + Debug> Cleanups<K, T> {
 
     /// Leaves each error in its slot, and returns the first panic.
     async fn clean_up_all(&mut self) -> Option<Box<dyn Any + Send>> {
-        let mut first_panic = None;
-        let mut waiting = Vec::new();
+        let mut running = Concurrently::default();
         for slot in &mut self.slots {
-            if slot.guard.is_dropped() {
-                continue;
-            }
-            // After a panic nobody looks at the value again: the guard only reports it, or runs the cleanup once more.
-            let mut cleanup = Box::pin(AssertUnwindSafe(slot.clean_up()).catch_unwind());
-            // A cleanup that is done at once needs no waker of its own, and that is what costs most below.
-            match poll_immediate(&mut cleanup).await {
-                Some(Ok(())) => {}
-                Some(Err(panic)) => {
-                    first_panic.get_or_insert(panic);
-                }
-                None => waiting.push(cleanup),
+            if !slot.guard.is_dropped() {
+                running.begin(slot.clean_up()).await;
             }
         }
-        if waiting.is_empty() {
-            return first_panic;
-        }
-        let mut running = Running(waiting.into_iter().map(|it| Some(it).into()).collect());
-        while let Some(outcome) = running.0.next().await {
-            if let Some(Err(panic)) = outcome {
-                first_panic.get_or_insert(panic);
-            }
-        }
-        first_panic
+        running.finish().await
     }
 
     /// The values that are not cleaned up yet.
@@ -147,6 +128,57 @@ impl<K, T: AsyncDrop + Debug> Cleanups<K, T> {
             .iter()
             .filter(|slot| !slot.guard.is_dropped())
             .map(|slot| (&slot.key, &slot.guard))
+    }
+}
+
+/// Cleanups that run concurrently in one task, none of which is stopped by the panic of another.
+pub(crate) struct Concurrently<F: Future<Output = ()>> {
+    waiting: Vec<Pin<Box<Contained<F>>>>,
+    first_panic: Option<Box<dyn Any + Send>>,
+}
+
+/// After a panic nobody looks at the value again: the guard only reports it, or runs the cleanup once more.
+type Contained<F> = CatchUnwind<AssertUnwindSafe<F>>;
+
+impl<F: Future<Output = ()>> Concurrently<F> {
+    /// Begins one more. It does not wait for it.
+    pub(crate) async fn begin(&mut self, cleanup: F) {
+        let mut cleanup = Box::pin(AssertUnwindSafe(cleanup).catch_unwind());
+        // A cleanup that is done at once needs no waker of its own, and that is what costs most below.
+        match poll_immediate(&mut cleanup).await {
+            Some(outcome) => self.note(outcome),
+            None => self.waiting.push(cleanup),
+        }
+    }
+
+    /// Waits for all of them, and returns the first panic.
+    pub(crate) async fn finish(mut self) -> Option<Box<dyn Any + Send>> {
+        if self.waiting.is_empty() {
+            return self.first_panic;
+        }
+        let waiting = mem::take(&mut self.waiting).into_iter();
+        let mut running = Running(waiting.map(|it| Some(it).into()).collect());
+        while let Some(outcome) = running.0.next().await {
+            if let Some(outcome) = outcome {
+                self.note(outcome);
+            }
+        }
+        self.first_panic
+    }
+
+    fn note(&mut self, outcome: thread::Result<()>) {
+        if let Err(panic) = outcome {
+            self.first_panic.get_or_insert(panic);
+        }
+    }
+}
+
+impl<F: Future<Output = ()>> Default for Concurrently<F> {
+    fn default() -> Self {
+        Self {
+            waiting: Vec::new(),
+            first_panic: None,
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use async_trait::async_trait;
 /// - **It cleans up everything, then reports.**
 ///   A `?` between two cleanups skips the second when the first fails.
 ///   Run all of them, then return the error.
+///   For a type that only ends the guards in its fields, `#[derive(AsyncDrop)]` does that, with the feature `derive`.
 /// - **It leaves the value fit to be dropped.**
 ///   The value's own [`Drop`], if it has one, runs right after, also when the cleanup returned an error.
 ///

@@ -2,17 +2,22 @@ use std::any::type_name;
 use std::error::Error;
 use std::fmt::{self, Debug, Display};
 use std::panic::Location;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::incident::contain_panic;
 use crate::{AsyncDrop, AsyncDropGuard};
 
 impl<T: Debug> AsyncDropGuard<T> {
     /// Cleans the value up as [`async_drop`](Self::async_drop) does, but gives up after `limit`.
     ///
     /// At the deadline the cleanup is abandoned where it stands, and the value is dropped.
-    /// The error says so, and that is the report: the guard counts as dropped, and no incident follows.
+    /// The error says so, and that is the report: the guard counts as dropped, and neither a panic nor an incident follows.
+    /// Only guards that the value or its cleanup owned themselves report what became of theirs;
+    /// a panic of the hook, or of the value's own [`Drop`], goes no further.
+    ///
     /// A `limit` of zero lets the cleanup run until it first has to wait.
     ///
     /// To take a slow cleanup up again instead of abandoning it, put [`tokio::time::timeout`] around
@@ -26,6 +31,7 @@ impl<T: Debug> AsyncDropGuard<T> {
     /// # Panics
     ///
     /// When it is awaited outside of a tokio runtime, or in one whose clock is not enabled.
+    /// A panic of the cleanup before the deadline goes on.
     ///
     /// # Cancel safety
     ///
@@ -70,17 +76,21 @@ impl<T: Debug> AsyncDropGuard<T> {
     where
         T: AsyncDrop,
     {
-        match timeout(limit, self.async_drop()).await {
-            Ok(result) => result.map_err(DeadlineError::Cleanup),
-            Err(_) => {
-                drop(self.take().unsafe_into_inner_dont_drop());
-                Err(DeadlineError::Passed {
-                    limit,
-                    type_name: type_name::<T>(),
-                    location: self.created_at(),
-                })
+        {
+            let mut cleanup = pin!(Some(self.async_drop()));
+            let running = cleanup.as_mut().as_pin_mut();
+            if let Ok(result) = timeout(limit, running.expect("it is put there above")).await {
+                return result.map_err(DeadlineError::Cleanup);
             }
+            // The cleanup, and then the value, may own guards of their own, which panic when they are dropped.
+            contain_panic(|| cleanup.set(None));
         }
+        contain_panic(|| drop(self.take().unsafe_into_inner_dont_drop()));
+        Err(DeadlineError::Passed {
+            limit,
+            type_name: type_name::<T>(),
+            location: self.created_at(),
+        })
     }
 }
 

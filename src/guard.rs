@@ -65,6 +65,9 @@ pub struct AsyncDropGuard<T: Debug> {
     /// Set when a cleanup begins. It means something only while the value is still there: the end takes that away.
     interrupted: bool,
     created_at: &'static Location<'static>,
+    /// An error that the cleanup left behind while its caller, who has more guards to end, could not return it yet.
+    #[cfg(feature = "derive")]
+    unreturned: Option<crate::derive::Unreturned>,
 }
 
 impl<T: Debug> AsyncDropGuard<T> {
@@ -108,6 +111,8 @@ impl<T: Debug> AsyncDropGuard<T> {
             value: Some(value),
             interrupted: false,
             created_at,
+            #[cfg(feature = "derive")]
+            unreturned: None,
         }
     }
 
@@ -198,6 +203,31 @@ impl<T: Debug> AsyncDropGuard<T> {
     #[must_use]
     pub fn is_dropped(&self) -> bool {
         self.value.is_none()
+    }
+
+    /// Cleans up as [`async_drop`](Self::async_drop) does, and leaves an error with the guard.
+    ///
+    /// There it outlives an interruption of the caller, and becomes an incident if nobody takes it.
+    #[cfg(feature = "derive")]
+    pub(crate) async fn async_drop_and_keep_error(&mut self)
+    where
+        T: AsyncDrop<Error: Send + 'static>,
+    {
+        if let Err(error) = self.async_drop().await {
+            let error = HeldError::from_cleanup_of::<T>(error, self.created_at);
+            self.unreturned = Some(crate::derive::Unreturned::new(error));
+        }
+    }
+
+    /// The error that [`async_drop_and_keep_error`](Self::async_drop_and_keep_error) left.
+    #[cfg(feature = "derive")]
+    pub(crate) fn take_kept_error(&mut self) -> Option<HeldError<T::Error>>
+    where
+        T: AsyncDrop<Error: 'static>,
+    {
+        self.unreturned
+            .take()
+            .map(crate::derive::Unreturned::into_inner)
     }
 
     /// Takes the value out of its guard. Nobody watches over its cleanup any more.
@@ -307,6 +337,8 @@ impl<T: Debug> AsyncDropGuard<T> {
                 value: Some(f(value)),
                 interrupted: self.interrupted,
                 created_at: self.created_at,
+                #[cfg(feature = "derive")]
+                unreturned: None,
             },
             None => self.panic_used_after_async_drop(),
         }
@@ -384,6 +416,8 @@ impl<T: Debug> AsyncDropGuard<T> {
     pub(crate) fn take(&mut self) -> Self {
         Self {
             value: self.value.take(),
+            #[cfg(feature = "derive")]
+            unreturned: self.unreturned.take(),
             ..*self
         }
     }

@@ -372,7 +372,21 @@ impl<E: Debug> HeldError<E> {
     }
 
     pub(crate) fn into_inner(mut self) -> E {
-        self.error.take().expect("only this takes it, by value")
+        self.take()
+    }
+
+    /// Holds the error as another type from now on.
+    #[cfg(feature = "derive")]
+    pub(crate) fn map<F: Debug>(mut self, f: impl FnOnce(E) -> F) -> HeldError<F> {
+        HeldError {
+            error: Some(f(self.take())),
+            type_name: self.type_name,
+            created_at: self.created_at,
+        }
+    }
+
+    fn take(&mut self) -> E {
+        self.error.take().expect("only those that own it take it")
     }
 
     /// The type of the value whose cleanup failed.

@@ -64,6 +64,7 @@
 //! | give a cleanup no more than so much time | `AsyncDropGuard::async_drop_within`, with the feature `tokio` |
 //! | clean up also after a cancellation or a panic, and wait for all of it at the end | `AsyncDropReaper`, with the feature `tokio` |
 //! | clean up in a test that has no `.await` to spare | [`SyncDrop`] |
+//! | clean up every guard in the fields of a type | `#[derive(AsyncDrop)]`, with the feature `derive` |
 //! | log, count or abort where the default is to panic | [`incident::set_hook`] |
 //!
 //! # Runtimes and features
@@ -72,6 +73,7 @@
 //! The feature `tokio`, on by default, adds `AsyncDropTokioMutex`, `AsyncDropReaper` and `AsyncDropGuard::async_drop_within`.
 //! With it comes the crate tokio, of which they use the locks, the tasks and the clock.
 //! With `default-features = false` nothing of tokio is built.
+//! The feature `derive`, off by default, adds the macro `#[derive(AsyncDrop)]`, which has the name of the trait.
 //!
 //! The macro [`async_trait`](macro@async_trait) is re-exported, so that a program needs no second dependency to implement [`AsyncDrop`].
 //!
@@ -96,6 +98,9 @@ mod scope;
 mod all;
 mod errors;
 mod flatten;
+
+#[cfg(feature = "derive")]
+mod derive;
 
 mod arc;
 mod hash_map;
@@ -135,6 +140,12 @@ pub use crate::sync_drop::SyncDrop;
 #[cfg(feature = "tokio")]
 pub use crate::tokio_mutex::AsyncDropTokioMutex;
 
+#[cfg(feature = "derive")]
+pub use crate::derive::{AsyncDrop, FieldError};
+
+#[cfg(feature = "derive")]
+#[doc(hidden)]
+pub use crate::derive::__derive;
 #[doc(hidden)]
 pub use crate::scope::__private;
 

@@ -14,8 +14,9 @@ use std::rc::Rc;
 use asyncdrop::incident::{Incident, IncidentKind};
 use asyncdrop::{
     AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropHashMap, AsyncDropResult, AsyncDropShared,
-    AsyncDropSharedGet, AsyncDropWeak, DropErrors, SyncDrop, TryInsertError, async_drop_all,
-    async_drop_on_err, async_trait, flatten_async_drop, with_async_drop,
+    AsyncDropSharedGet, AsyncDropWeak, DropErrors, ScopeError, SyncDrop, TryInsertError,
+    async_drop_all, async_drop_on_err, async_trait, flatten_async_drop, with_async_drop,
+    with_async_drop_both_errors,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -175,6 +176,15 @@ fn n2_the_errors_are_what_their_keys_and_errors_are() {
 }
 
 #[test]
+fn n2_the_error_of_a_scope_is_what_its_two_errors_are() {
+    assert_impl_all!(ScopeError<u8, u8>: Send, Sync, Unpin);
+    assert_impl_all!(ScopeError<Cell<u8>, u8>: Send);
+    assert_not_impl_any!(ScopeError<Cell<u8>, u8>: Sync);
+    assert_not_impl_any!(ScopeError<u8, Rc<u8>>: Send, Sync);
+    assert_not_impl_any!(ScopeError<Rc<u8>, u8>: Send, Sync);
+}
+
+#[test]
 fn n2_an_incident_stays_on_its_thread() {
     // An incident lends a value whose type the hook does not know.
     assert_impl_all!(Incident<'static>: Unpin);
@@ -210,6 +220,67 @@ mod tokio_mutex {
     }
 }
 
+#[cfg(feature = "tokio")]
+mod reaper {
+    use super::*;
+    use asyncdrop::{
+        AsyncDropReaper, DeadlineError, PendingValue, ReapError, ReapErrorKind, ReapErrors, Reaped,
+        ReaperHandle, ShutdownError,
+    };
+    use std::time::Duration;
+
+    #[test]
+    fn n2_a_reaper_and_its_handles_go_everywhere() {
+        assert_impl_all!(AsyncDropReaper: Send, Sync, Unpin);
+        assert_impl_all!(ReaperHandle: Send, Sync, Unpin, Clone);
+        assert_impl_all!(ReapErrors: Send, Sync, Unpin);
+        assert_impl_all!(ReapError: Send, Sync, Unpin);
+        assert_impl_all!(ReapErrorKind: Send, Sync, Unpin, Copy);
+        assert_impl_all!(ShutdownError: Send, Sync, Unpin);
+        assert_impl_all!(PendingValue: Send, Sync, Unpin, Copy);
+    }
+
+    #[test]
+    fn n2_a_reaped_value_is_what_its_value_is() {
+        assert_impl_all!(Reaped<Both>: Send, Sync, Unpin);
+        assert_impl_all!(Reaped<SendOnly>: Send);
+        assert_not_impl_any!(Reaped<SendOnly>: Sync);
+        assert_not_impl_any!(Reaped<Pinned>: Unpin);
+    }
+
+    #[test]
+    fn n2_the_error_of_a_deadline_is_what_the_error_of_the_cleanup_is() {
+        assert_impl_all!(DeadlineError<u8>: Send, Sync, Unpin);
+        assert_impl_all!(DeadlineError<Cell<u8>>: Send);
+        assert_not_impl_any!(DeadlineError<Cell<u8>>: Sync);
+        assert_not_impl_any!(DeadlineError<Rc<u8>>: Send, Sync);
+    }
+
+    #[test]
+    fn n2_the_futures_of_a_reaper_and_of_a_deadline_are_send_when_their_parts_are() {
+        fn those_of_a_reaper(mut reaper: AsyncDropGuard<AsyncDropReaper>) {
+            send(&reaper.async_drop());
+            send(&AsyncDropReaper::shutdown(reaper, Duration::ZERO));
+        }
+
+        fn that_of_a_reaped_value(mut reaped: Reaped<SendOnly>) {
+            send(&reaped.async_drop());
+        }
+
+        fn that_of_a_scope(reaper: ReaperHandle, guard: AsyncDropGuard<SendOnly>) {
+            send(&reaper.scope(guard, async |value| {
+                std::future::pending::<()>().await;
+                value.0.set(1);
+                Result::<(), String>::Ok(())
+            }));
+        }
+
+        fn that_of_a_deadline(mut guard: AsyncDropGuard<SendOnly>) {
+            send(&guard.async_drop_within(Duration::ZERO));
+        }
+    }
+}
+
 fn send<T: Send>(_: &T) {}
 
 #[test]
@@ -241,7 +312,13 @@ fn n2_the_futures_are_send_when_their_parts_are() {
     fn the_futures_of_the_scopes_are_send(
         one: AsyncDropGuard<SendOnly>,
         other: AsyncDropGuard<SendOnly>,
+        third: AsyncDropGuard<SendOnly>,
     ) {
+        send(&with_async_drop_both_errors(third, async |value| {
+            std::future::pending::<()>().await;
+            value.0.set(1);
+            Result::<(), String>::Ok(())
+        }));
         send(&with_async_drop(one, async |value| {
             std::future::pending::<()>().await;
             value.0.set(1);

@@ -12,7 +12,7 @@ use asyncdrop::AsyncDropTokioMutex;
 use asyncdrop::{
     AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropHashMap, AsyncDropResult, AsyncDropShared,
     async_drop_all, async_drop_on_err, async_trait, flatten_async_drop, with_async_drop,
-    with_async_drop_2, with_async_drop_2_infallible,
+    with_async_drop_2, with_async_drop_2_infallible, with_async_drop_both_errors,
 };
 use sweep::{AnyValue, Ending, Failure, NO_FAILING_ENDING, Stage, SureValue, Sweep, Value, wait};
 
@@ -110,6 +110,50 @@ mod scopes {
             let result: Result<(), Failure> = with_async_drop(guard, async |_| {
                 wait(1).await;
                 panic!("the body panics")
+            })
+            .await;
+            stage.returned(&result);
+        });
+    }
+
+    #[test]
+    fn the_scope_with_both_errors_around_a_body_that_succeeds() {
+        Sweep::of(1).run(one, async |kept, stage| {
+            let Some(guard) = kept.take() else { return };
+            let result =
+                with_async_drop_both_errors(guard, async |value| body(value, Ok(1)).await).await;
+            stage.returned(&result);
+        });
+    }
+
+    #[test]
+    fn the_scope_with_both_errors_around_a_body_that_fails() {
+        Sweep::of(1).run(one, async |kept, stage| {
+            let Some(guard) = kept.take() else { return };
+            let error = Failure("the body");
+            let result =
+                with_async_drop_both_errors(guard, async |value| body(value, Err(error)).await)
+                    .await;
+            stage.returned(&result);
+            let error = result.expect_err("the body fails");
+            stage.expect(
+                error.body() == Some(&Failure("the body")),
+                "the error of the body",
+            );
+            stage.expect(stage.suppressed("ada") == 0, "no error of a cleanup lost");
+        });
+    }
+
+    #[test]
+    fn the_scope_with_both_errors_around_a_body_that_panics() {
+        Sweep::of(1).panics_itself().run(one, async |kept, stage| {
+            let Some(guard) = kept.take() else { return };
+            let result: Result<(), _> = with_async_drop_both_errors(guard, async |_| {
+                wait(1).await;
+                if true {
+                    panic!("the body panics")
+                }
+                Result::<_, Failure>::Ok(())
             })
             .await;
             stage.returned(&result);
@@ -398,6 +442,131 @@ mod many {
                 }
                 end(stage, &mut kept.map).await;
                 end(stage, &mut kept.other_owner).await;
+            },
+        );
+    }
+}
+
+mod derived {
+    use super::*;
+
+    macro_rules! with_three_values {
+        ($($(#[$attribute:meta])* $name:ident)*) => {$(
+            #[derive(Debug, AsyncDrop)]
+            $(#[$attribute])*
+            struct $name {
+                ada: AsyncDropGuard<Value>,
+                bob: AsyncDropGuard<Value>,
+                cyd: AsyncDropGuard<Value>,
+            }
+
+            impl $name {
+                fn of(stage: &Stage) -> AsyncDropGuard<Self> {
+                    let [ada, bob, cyd] = ["ada", "bob", "cyd"].map(|name| stage.value(name));
+                    AsyncDropGuard::new(Self { ada, bob, cyd })
+                }
+            }
+        )*};
+    }
+
+    with_three_values! {
+        Declared
+        #[async_drop(reverse)] Reversed
+        #[async_drop(concurrent)] Concurrent
+        #[async_drop(error = "Failure")] FirstError
+        #[async_drop(concurrent, error = "Failure")] FirstErrorOfConcurrent
+    }
+
+    #[test]
+    fn three_fields_one_after_the_other() {
+        Sweep::of(3)
+            .resumable()
+            .run(Declared::of, async |guard, stage| end(stage, guard).await);
+    }
+
+    #[test]
+    fn three_fields_in_reverse() {
+        Sweep::of(3)
+            .resumable()
+            .run(Reversed::of, async |guard, stage| end(stage, guard).await);
+    }
+
+    #[test]
+    fn three_fields_at_the_same_time() {
+        Sweep::of(3)
+            .resumable()
+            .run(Concurrent::of, async |guard, stage| end(stage, guard).await);
+    }
+
+    /// Not resumable in the words of the harness: a second error is reported even where nobody interrupts.
+    #[test]
+    fn three_fields_and_the_first_error() {
+        Sweep::of(3).run(FirstError::of, async |guard, stage| {
+            end(stage, guard).await;
+        });
+    }
+
+    #[test]
+    fn three_fields_at_the_same_time_and_the_first_error() {
+        Sweep::of(3).run(FirstErrorOfConcurrent::of, async |guard, stage| {
+            end(stage, guard).await;
+        });
+    }
+
+    /// Each value is in another kind of place, and one is behind two derived types.
+    #[derive(Debug, AsyncDrop)]
+    enum Place<T: AsyncDrop + Debug + Send> {
+        Inner(AsyncDropGuard<T>, Vec<AsyncDropGuard<Value>>),
+        Outer {
+            inner: AsyncDropGuard<Box<Place<T>>>,
+            other: Option<AsyncDropGuard<T>>,
+        },
+    }
+
+    #[test]
+    fn an_enum_in_an_enum() {
+        Sweep::of(3).resumable().run(
+            |stage| {
+                let other = Some(stage.value("ada"));
+                let inner = Place::Inner(stage.value("bob"), vec![stage.value("cyd")]);
+                let inner = Guard::new(inner).into_box();
+                Guard::new(Place::Outer { inner, other })
+            },
+            async |guard, stage| end(stage, guard).await,
+        );
+    }
+
+    /// The fields are helpers, which keep errors of their own while they are interrupted.
+    #[derive(Debug, AsyncDrop)]
+    struct Helpers {
+        shared: AsyncDropGuard<AsyncDropArc<Value>>,
+        map: AsyncDropGuard<AsyncDropHashMap<&'static str, Value>>,
+    }
+
+    #[test]
+    fn helpers_in_fields() {
+        Sweep::of(3).resumable().run(
+            |stage| {
+                let shared = AsyncDropArc::new(stage.value("ada"));
+                let mut map = AsyncDropHashMap::new();
+                for name in ["bob", "cyd"] {
+                    assert!(map.insert(name, stage.value(name)).is_none());
+                }
+                Guard::new(Helpers { shared, map })
+            },
+            async |guard, stage| end(stage, guard).await,
+        );
+    }
+
+    /// Here the call owns the value, and nobody can call again.
+    #[test]
+    fn a_scope_around_a_derived_value() {
+        Sweep::of(3).run(
+            |stage| Some(FirstError::of(stage)),
+            async |kept, stage| {
+                let Some(guard) = kept.take() else { return };
+                let result: Result<(), Failure> = with_async_drop(guard, async |_| Ok(())).await;
+                stage.returned(&result);
             },
         );
     }
@@ -705,6 +874,315 @@ mod shared {
                 end(stage, second).await;
             },
         );
+    }
+}
+
+#[cfg(feature = "tokio")]
+mod reaper {
+    use super::*;
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::time::Duration;
+
+    use asyncdrop::{AsyncDropReaper, DeadlineError, Reaped, ReaperHandle, ShutdownError};
+    use sweep::NO_PANICKING_CLEANUP;
+    use tokio::runtime::{Builder, Runtime};
+    use tokio::task::yield_now;
+
+    /// What a program has that uses a reaper. The fields are dropped in this order, as they would be in `main`.
+    struct World<V> {
+        values: V,
+        reaper: Option<Guard<AsyncDropReaper>>,
+        handle: ReaperHandle,
+        runtime: Runtime,
+    }
+
+    impl<V> World<V> {
+        fn new(values: impl FnOnce(&ReaperHandle) -> V) -> Self {
+            // After each poll of a task it looks whether the test itself wants to go on.
+            let runtime = Builder::new_current_thread()
+                .enable_time()
+                .event_interval(1)
+                .build()
+                .unwrap();
+            let reaper = {
+                let _inside = runtime.enter();
+                AsyncDropReaper::new()
+            };
+            let handle = reaper.handle();
+            Self {
+                values: values(&handle),
+                reaper: Some(reaper),
+                handle,
+                runtime,
+            }
+        }
+
+        /// Ends the reaper, and notes what that returned.
+        async fn end(&mut self, stage: &Stage) {
+            let reaper = self.reaper.as_mut().expect("nobody takes it");
+            let result = while_tasks_run(&self.runtime, &self.handle, reaper.async_drop()).await;
+            stage.returned(&result);
+        }
+    }
+
+    /// Lets the tasks of the runtime take a step between two polls of `future`.
+    async fn while_tasks_run<F: Future>(
+        runtime: &Runtime,
+        handle: &ReaperHandle,
+        future: F,
+    ) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            let polled = {
+                let _inside = runtime.enter();
+                future.as_mut().poll(context)
+            };
+            runtime.block_on(yield_now());
+            if handle.pending() > 0 {
+                // There are more steps to take. After the last one it is the reaper that has to wake its caller.
+                context.waker().wake_by_ref();
+            }
+            polled
+        })
+        .await
+    }
+
+    async fn end_in_place(stage: &Stage, reaped: &mut Reaped<Value>) {
+        let result = reaped.async_drop().await;
+        stage.returned(&result);
+    }
+
+    #[test]
+    fn a_value_that_is_ended_in_place() {
+        Sweep::of(1).resumable().run(
+            |stage| World::new(|reaper| reaper.adopt(stage.value("ada"))),
+            async |world, stage| {
+                end_in_place(stage, &mut world.values).await;
+                world.end(stage).await;
+            },
+        );
+    }
+
+    fn handed_over(sweep: Sweep) {
+        sweep.run(
+            |stage| {
+                World::new(|reaper| {
+                    let names = ["ada", "bob"];
+                    Some(names.map(|name| reaper.adopt(stage.value(name))))
+                })
+            },
+            async |world, stage| {
+                wait(1).await;
+                drop(world.values.take());
+                world.end(stage).await;
+            },
+        );
+    }
+
+    #[test]
+    fn values_that_are_handed_over() {
+        handed_over(Sweep::of(2));
+    }
+
+    #[test]
+    fn values_that_are_handed_over_to_a_reaper_that_is_interrupted() {
+        handed_over(Sweep::of(2).endings(NO_PANICKING_CLEANUP).resumable());
+    }
+
+    /// The first call owns the value. Dropped in the middle of the cleanup, it hands the value over.
+    fn ended_by_a_call_that_owns_it(sweep: Sweep) {
+        sweep.run(
+            |stage| World::new(|reaper| Some(reaper.adopt(stage.value("ada")))),
+            async |world, stage| {
+                if let Some(mut reaped) = world.values.take() {
+                    wait(1).await;
+                    end_in_place(stage, &mut reaped).await;
+                }
+                world.end(stage).await;
+            },
+        );
+    }
+
+    #[test]
+    fn a_value_whose_owner_is_dropped() {
+        ended_by_a_call_that_owns_it(Sweep::of(1));
+    }
+
+    #[test]
+    fn a_value_whose_owner_is_dropped_before_the_reaper_is_interrupted() {
+        let sweep = Sweep::of(1).endings(NO_PANICKING_CLEANUP).resumable();
+        ended_by_a_call_that_owns_it(sweep);
+    }
+
+    async fn body(_: &mut Value, result: Result<u8, Failure>) -> Result<u8, Failure> {
+        wait(1).await;
+        result
+    }
+
+    fn scope(sweep: Sweep, error: Option<Failure>) {
+        let expected = || error.as_ref().map_or(Ok(1), |error| Err(Failure(error.0)));
+        sweep.run(
+            |stage| World::new(|_| Some(stage.value("ada"))),
+            async |world, stage| {
+                if let Some(guard) = world.values.take() {
+                    let scope = world
+                        .handle
+                        .scope(guard, async |value| body(value, expected()).await);
+                    let result = scope.await;
+                    stage.expect(
+                        error.is_none() || result == expected(),
+                        "the error of the body",
+                    );
+                    stage.returned(&result);
+                }
+                world.end(stage).await;
+            },
+        );
+    }
+
+    #[test]
+    fn a_scope_around_a_body_that_succeeds() {
+        scope(Sweep::of(1), None);
+    }
+
+    #[test]
+    fn a_scope_around_a_body_that_succeeds_and_a_reaper_that_is_interrupted() {
+        let sweep = Sweep::of(1).endings(NO_PANICKING_CLEANUP).resumable();
+        scope(sweep, None);
+    }
+
+    #[test]
+    fn a_scope_around_a_body_that_fails() {
+        scope(Sweep::of(1), Some(Failure("the body")));
+    }
+
+    /// The reaper cleans up after the panic, so all is well when the next call has ended.
+    #[test]
+    fn a_scope_around_a_body_that_panics() {
+        let sweep = Sweep::of(1).panics_itself();
+        let sweep = sweep.endings(NO_PANICKING_CLEANUP).resumable();
+        sweep.run(
+            |stage| World::new(|_| Some(stage.value("ada"))),
+            async |world, stage| {
+                if let Some(guard) = world.values.take() {
+                    let body = async |_: &mut Value| {
+                        wait(1).await;
+                        panic!("the body panics")
+                    };
+                    let result: Result<(), Failure> = world.handle.scope(guard, body).await;
+                    stage.returned(&result);
+                }
+                world.end(stage).await;
+            },
+        );
+    }
+
+    #[test]
+    fn a_value_in_place_another_handed_over_and_a_third_in_a_scope() {
+        struct Values {
+            ada: Reaped<Value>,
+            bob: Option<Reaped<Value>>,
+            cyd: Option<Guard<Value>>,
+        }
+        let sweep = Sweep::of(3).endings(&[Ending::Succeeds, Ending::Fails]);
+        sweep.resumable().run(
+            |stage| {
+                World::new(|reaper| Values {
+                    ada: reaper.adopt(stage.value("ada")),
+                    bob: Some(reaper.adopt(stage.value("bob"))),
+                    cyd: Some(stage.value("cyd")),
+                })
+            },
+            async |world, stage| {
+                drop(world.values.bob.take());
+                if let Some(guard) = world.values.cyd.take() {
+                    let scope = world
+                        .handle
+                        .scope(guard, async |value| body(value, Ok(1)).await);
+                    let result = scope.await;
+                    stage.returned(&result);
+                }
+                end_in_place(stage, &mut world.values.ada).await;
+                world.end(stage).await;
+            },
+        );
+    }
+
+    /// The error names no value, but there is one only.
+    fn note(stage: &Stage, result: &Result<(), ShutdownError>) {
+        stage.returned(result);
+        if let Err(error) = result
+            && error.in_use().len() + error.being_cleaned_up().len() > 0
+        {
+            stage.given_up("ada");
+        }
+    }
+
+    #[test]
+    fn a_shutdown_without_haste() {
+        Sweep::of(1).run(
+            |stage| World::new(|reaper| Some(reaper.adopt(stage.value("ada")))),
+            async |world, stage| {
+                drop(world.values.take());
+                let Some(reaper) = world.reaper.take() else {
+                    return;
+                };
+                let end = AsyncDropReaper::shutdown(reaper, Duration::MAX);
+                note(
+                    stage,
+                    &while_tasks_run(&world.runtime, &world.handle, end).await,
+                );
+            },
+        );
+    }
+
+    /// Nobody waits for the cleanup, so the value may only be named.
+    #[test]
+    fn a_shutdown_that_gives_up_at_once() {
+        Sweep::of(1).panics_itself().run(
+            |stage| World::new(|reaper| Some(reaper.adopt(stage.value("ada")))),
+            async |world, stage| {
+                if let Some(reaped) = world.values.take() {
+                    drop(reaped);
+                    // Whatever the first step of the cleanup comes to.
+                    while_tasks_run(&world.runtime, &world.handle, wait(1)).await;
+                }
+                let Some(reaper) = world.reaper.take() else {
+                    return;
+                };
+                let end = AsyncDropReaper::shutdown(reaper, Duration::ZERO);
+                note(
+                    stage,
+                    &while_tasks_run(&world.runtime, &world.handle, end).await,
+                );
+            },
+        );
+    }
+
+    fn within(sweep: Sweep, limit: Duration) {
+        sweep.run(
+            |stage| World::new(|_| stage.value("ada")),
+            async |world, stage| {
+                let cleanup = world.values.async_drop_within(limit);
+                let result = while_tasks_run(&world.runtime, &world.handle, cleanup).await;
+                if let Err(DeadlineError::Passed { .. }) = result {
+                    stage.given_up("ada");
+                }
+                stage.returned(&result);
+                world.end(stage).await;
+            },
+        );
+    }
+
+    #[test]
+    fn a_cleanup_with_a_deadline_far_away() {
+        within(Sweep::of(1).resumable(), Duration::MAX);
+    }
+
+    #[test]
+    fn a_cleanup_with_a_deadline_that_has_passed() {
+        within(Sweep::of(1).panics_itself(), Duration::ZERO);
     }
 }
 

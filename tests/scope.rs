@@ -1,8 +1,9 @@
-//! The promises W1 to W5, and what else the scopes must stand.
+//! The promises W1 to W6, and what else the scopes must stand.
 
 mod common;
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::fs;
 use std::future::Future;
 use std::io;
@@ -12,8 +13,8 @@ use std::process::Command;
 
 use asyncdrop::incident::IncidentKind;
 use asyncdrop::{
-    AsyncDrop, AsyncDropGuard, async_trait, with_async_drop, with_async_drop_2,
-    with_async_drop_2_infallible,
+    AsyncDrop, AsyncDropGuard, ScopeError, async_trait, with_async_drop, with_async_drop_2,
+    with_async_drop_2_infallible, with_async_drop_both_errors,
 };
 use futures::executor::block_on;
 
@@ -591,6 +592,144 @@ fn w5_a_panic_in_the_closure_skips_the_cleanup_and_is_reported() {
     let (message, incidents) = record(|| {
         message_of_panic(|| {
             block_on(with_async_drop(session, async |session| {
+                if session.user == "ada" {
+                    panic!("the line is dead");
+                }
+                Ok::<(), AppError>(())
+            }))
+        })
+    });
+
+    assert_eq!(message, "the line is dead");
+    assert_forgotten_while_unwinding(&incidents, place!(line, 19));
+    diary.assert_reads(&["ada dropped"]);
+}
+
+fn io_error(text: &'static str) -> io::Error {
+    io::Error::other(text)
+}
+
+#[test]
+fn w6_the_scope_with_both_errors_returns_what_failed_and_loses_nothing() {
+    for (body, cleanup, expected) in [
+        (Ok(7), Ending::Well, Ok(7)),
+        (Err("body"), Ending::Well, Err(ScopeError::Body("body"))),
+        (
+            Ok(7),
+            Ending::Fails("cleanup"),
+            Err(ScopeError::Cleanup("cleanup".to_owned())),
+        ),
+        (
+            Err("body"),
+            Ending::Fails("cleanup"),
+            Err(ScopeError::Both {
+                body: "body",
+                cleanup: "cleanup".to_owned(),
+            }),
+        ),
+    ] {
+        let diary = Diary::default();
+        let session = AsyncDropGuard::new(Session::of("ada", &diary).ending(cleanup));
+        let (result, incidents) = record(|| {
+            block_on(with_async_drop_both_errors(session, async |session| {
+                session.diary.write("block ends");
+                body
+            }))
+        });
+        assert_eq!(result, expected);
+        assert_eq!(incidents, []);
+        let entries = diary.entries();
+        assert_eq!(entries[..2], CLEANED_UP_AFTER_THE_BLOCK[..2]);
+        assert_eq!(entries[3..], ["ada dropped"]);
+    }
+}
+
+#[test]
+fn w6_the_source_is_the_error_of_the_body_where_there_is_one() {
+    let body = || io_error("no answer");
+    let cleanup = || io_error("broken pipe");
+    let source = |error: &dyn Error| error.source().unwrap().to_string();
+
+    let both = ScopeError::Both {
+        body: body(),
+        cleanup: cleanup(),
+    };
+    assert_eq!(source(&both), "no answer");
+    assert_eq!(
+        both.to_string(),
+        "the body failed: no answer; then the cleanup failed: broken pipe"
+    );
+    assert_eq!(both.body().unwrap().to_string(), "no answer");
+    assert_eq!(both.cleanup().unwrap().to_string(), "broken pipe");
+
+    let only_body: ScopeError<_, io::Error> = ScopeError::Body(body());
+    assert_eq!(source(&only_body), "no answer");
+    assert_eq!(only_body.to_string(), "the body failed: no answer");
+    assert!(only_body.cleanup().is_none());
+
+    let only_cleanup: ScopeError<io::Error, _> = ScopeError::Cleanup(cleanup());
+    assert_eq!(source(&only_cleanup), "broken pipe");
+    assert_eq!(only_cleanup.to_string(), "the cleanup failed: broken pipe");
+    assert!(only_cleanup.body().is_none());
+}
+
+#[test]
+fn w6_a_question_mark_and_a_return_leave_the_closure_only() {
+    async fn run(diary: &Diary, number: &str) -> Result<u32, ScopeError<ParseIntError, String>> {
+        with_async_drop_both_errors(session(diary), async |session| {
+            session.diary.write("block ends");
+            if number == "none" {
+                return Ok(0);
+            }
+            let number: u32 = number.parse()?;
+            Ok(number)
+        })
+        .await
+    }
+
+    for number in ["7", "none", "seven"] {
+        let diary = Diary::default();
+        let result = block_on(run(&diary, number));
+        assert_eq!(result.is_err(), number == "seven");
+        diary.assert_reads(&CLEANED_UP_AFTER_THE_BLOCK);
+    }
+}
+
+#[test]
+fn w6_its_future_can_be_spawned_and_its_error_goes_into_anyhow() {
+    async fn program() -> anyhow::Result<()> {
+        let session = AsyncDropGuard::new(Session::of("ada", &Diary::default()));
+        let scope = with_async_drop_both_errors(session, async |session| {
+            tokio::task::yield_now().await;
+            session.user = "eve";
+            Result::<(), _>::Err(io_error("no answer"))
+        });
+        let result = tokio::spawn(scope).await?;
+        Ok(result.map_err(|error| match error {
+            ScopeError::Body(body) => ScopeError::Body(body),
+            ScopeError::Cleanup(cleanup) => ScopeError::Cleanup(io::Error::other(cleanup)),
+            ScopeError::Both { body, cleanup } => ScopeError::Both {
+                body,
+                cleanup: io::Error::other(cleanup),
+            },
+        })?)
+    }
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let error = runtime.block_on(program()).unwrap_err();
+    assert_eq!(error.to_string(), "the body failed: no answer");
+    assert_eq!(error.root_cause().to_string(), "no answer");
+}
+
+#[test]
+fn w6_a_panic_in_the_closure_skips_the_cleanup_and_is_reported() {
+    let diary = Diary::default();
+    let line = line!() + 1;
+    let session = AsyncDropGuard::new(Session::of("ada", &diary));
+
+    let (message, incidents) = record(|| {
+        message_of_panic(|| {
+            block_on(with_async_drop_both_errors(session, async |session| {
                 if session.user == "ada" {
                     panic!("the line is dead");
                 }

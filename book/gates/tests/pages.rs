@@ -52,11 +52,28 @@ fn is_output(file: &str) -> bool {
     file.starts_with("book/output/") && file.ends_with(".txt")
 }
 
+/// A program for a compiler that `cargo test` does not have. It was run by hand.
+fn is_nightly_program(file: &str) -> bool {
+    file.starts_with("book/nightly/") && file.ends_with(".rs")
+}
+
+fn is_nightly_output(file: &str) -> bool {
+    file.starts_with("book/nightly/") && file.ends_with(".txt")
+}
+
 /// `book/examples/x.rs` has its output in `book/output/x.txt`.
 fn output_of(program: &str) -> String {
     program
         .replace("book/examples/", "book/output/")
         .replace(".rs", ".txt")
+}
+
+/// What the reader sees as code and the two testers of snippets do not compile: each kind has a test of its own.
+const UNCOMPILED: [fn(&str) -> bool; 4] = [is_mistake, is_exercise, is_nightly_program, is_excerpt];
+
+/// A part of a larger program, which the tests of that program compile and run.
+fn is_excerpt(file: &str) -> bool {
+    file.starts_with("examples/") && file.ends_with(".rs")
 }
 
 fn is_exercise(file: &str) -> bool {
@@ -239,18 +256,19 @@ fn every_include_names_a_file_and_shows_something() {
 }
 
 #[test]
-fn ignore_is_only_for_code_that_must_not_compile() {
+fn ignore_is_only_for_code_that_must_not_compile_or_needs_nightly() {
     none(
         blocks()
             .filter(|block| block.is_rust() && !block.runs())
             .filter(|block| {
                 !block
                     .only_include()
-                    .is_some_and(|file| is_mistake(file) || is_exercise(file))
+                    .is_some_and(|file| UNCOMPILED.iter().any(|is| is(file)))
             })
             .map(|block| {
                 format!(
-                    "{}: remove `ignore`; only an include of a compile-fail/*.rs or of an exercise may have it",
+                    "{}: remove `ignore`; only an include of a compile-fail/*.rs, of an exercise, of a book/nightly/*.rs \
+                     or of a program below examples/ may have it",
                     block.place
                 )
             }),
@@ -261,10 +279,16 @@ fn ignore_is_only_for_code_that_must_not_compile() {
 fn code_that_must_not_compile_is_ignored_and_no_other_file_is() {
     none(
         blocks()
-            .filter(|block| block.runs() && block.includes.iter().any(|file| is_mistake(file)))
+            .filter(|block| {
+                block.runs()
+                    && block
+                        .includes
+                        .iter()
+                        .any(|file| is_mistake(file) || is_nightly_program(file))
+            })
             .map(|block| {
                 format!(
-                    "{}: an include of a compile-fail/*.rs is marked `rust,ignore`",
+                    "{}: an include of a compile-fail/*.rs or a book/nightly/*.rs is marked `rust,ignore`",
                     block.place
                 )
             }),
@@ -292,9 +316,16 @@ fn text_is_only_what_a_program_or_the_compiler_printed() {
     none(
         blocks()
             .filter(|block| block.info == "text")
-            .filter(|block| !block.only_include().is_some_and(|file| is_output(file) || is_compiler_message(file)))
+            .filter(|block| {
+                !block.only_include().is_some_and(|file| {
+                    is_output(file) || is_compiler_message(file) || is_nightly_output(file)
+                })
+            })
             .map(|block| {
-                format!("{}: include a file of book/output or a .stderr of compile-fail instead of typing it", block.place)
+                format!(
+                    "{}: include a file of book/output, a .stderr of compile-fail or a .txt of book/nightly instead of typing it",
+                    block.place
+                )
             }),
     );
 }
@@ -307,13 +338,17 @@ fn every_listing_stands_under_the_label_that_it_needs() {
             "does-not-compile"
         } else if included(is_exercise) && !block.runs() {
             "exercise"
+        } else if included(is_nightly_program) {
+            "nightly"
+        } else if included(is_excerpt) {
+            "excerpt"
         } else if block.info == "rust,should_panic" {
             "panics"
         } else if included(is_fixed) {
             "works"
         } else if included(is_compiler_message) {
             "compiler"
-        } else if included(is_output) {
+        } else if included(is_output) || included(is_nightly_output) {
             "output"
         } else {
             return None;
@@ -351,10 +386,14 @@ fn every_label_says_what_it_holds() {
         let fits = match figure.kind.as_str() {
             "does-not-compile" => block.only_include().is_some_and(is_mistake),
             "exercise" => block.only_include().is_some_and(is_exercise),
+            "nightly" => block.only_include().is_some_and(is_nightly_program),
+            "excerpt" => block.only_include().is_some_and(is_excerpt),
             "panics" => block.info == "rust,should_panic",
             "wrong" | "works" => block.info == "rust",
             "compiler" => block.only_include().is_some_and(is_compiler_message),
-            "output" => block.only_include().is_some_and(is_output),
+            "output" => block
+                .only_include()
+                .is_some_and(|file| is_output(file) || is_nightly_output(file)),
             _ => false,
         };
         (!fits).then(|| {
@@ -369,12 +408,14 @@ fn every_label_says_what_it_holds() {
 fn caption_of(kind: &str) -> Option<&'static str> {
     Some(match kind {
         "does-not-compile" => "Does not compile",
+        "nightly" => "Nightly only",
         "panics" => "Panics",
         "wrong" => "Runs, but is wrong",
         "works" => "Works",
         "compiler" => "The compiler says",
         "output" => "It prints",
         "exercise" => "Exercise",
+        "excerpt" => "From",
         _ => return None,
     })
 }
@@ -465,6 +506,29 @@ fn stems(files: &[String], wanted: fn(&str) -> bool) -> BTreeSet<String> {
         .collect()
 }
 
+/// Nothing runs these programs again, so what they printed has to say which compiler it was.
+#[test]
+fn every_nightly_program_has_its_output_and_the_output_names_the_compiler() {
+    let programs = stems(&files("book/nightly", "rs"), |_| true);
+    let outputs = stems(&files("book/nightly", "txt"), |_| true);
+    let missing = programs
+        .difference(&outputs)
+        .map(|name| format!("book/nightly/{name}.txt is missing: run {name}.rs by hand"));
+    let orphans = outputs
+        .difference(&programs)
+        .map(|name| format!("book/nightly has a {name}.txt, but no {name}.rs"));
+    let unnamed = outputs.iter().filter_map(|name| {
+        let file = format!("book/nightly/{name}.txt");
+        let compiler = "$ rustc +nightly --version\nrustc ";
+        let command =
+            format!("\n$ rustc +nightly --edition 2024 --out-dir target book/nightly/{name}.rs\n");
+        let output = read(&file);
+        (!output.starts_with(compiler) || !output.contains(&command))
+            .then(|| format!("{file} does not begin with {compiler:?} and go on with {command:?}"))
+    });
+    none(missing.chain(orphans).chain(unnamed));
+}
+
 #[test]
 fn every_file_that_is_proven_is_shown_on_a_page() {
     let shown: BTreeSet<_> = blocks().flat_map(|block| &block.includes).collect();
@@ -473,6 +537,8 @@ fn every_file_that_is_proven_is_shown_on_a_page() {
         ("compile-fail", "stderr"),
         ("book/examples", "rs"),
         ("book/output", "txt"),
+        ("book/nightly", "rs"),
+        ("book/nightly", "txt"),
     ];
     none(
         proven
@@ -481,6 +547,50 @@ fn every_file_that_is_proven_is_shown_on_a_page() {
             .filter(|file| !shown.contains(file))
             .map(|file| format!("no page shows {file}: include it, or remove it")),
     );
+}
+
+/// The package of the quick start runs every program of the book, up to what its own page adds to it.
+#[test]
+fn every_crate_beyond_the_quick_start_is_added_on_the_page_that_uses_it() {
+    let added_by = |path: &str| -> BTreeSet<String> {
+        BOOK.iter()
+            .filter(|(chapter, _)| chapter.path == path)
+            .flat_map(|(_, listings)| &listings.blocks)
+            .filter(|block| block.info == "sh")
+            .flat_map(|block| block.expanded.lines())
+            .filter_map(|line| line.strip_prefix("cargo add "))
+            .flat_map(|crates| {
+                crates
+                    .split_whitespace()
+                    .take_while(|word| !word.starts_with("--"))
+            })
+            .map(|word| word.split('@').next().unwrap_or(word).replace('-', "_"))
+            .collect()
+    };
+    let known = added_by("first-steps/quick-start.md");
+    assert!(
+        known.contains("asyncdrop"),
+        "the quick start adds only {known:?}"
+    );
+    none(BOOK.iter().flat_map(|(chapter, listings)| {
+        let here = added_by(&chapter.path);
+        let used: BTreeSet<_> = listings
+            .blocks
+            .iter()
+            .filter(|block| block.runs())
+            .flat_map(|block| all_between(&block.expanded, "extern crate ", ";"))
+            .collect();
+        used.into_iter()
+            .filter(|name| !known.contains(*name) && !here.contains(*name))
+            .map(|name| {
+                format!(
+                    "book/src/{}: a block uses {name}, which the quick start does not have: \
+                     show the line `cargo add {name}` on this page",
+                    chapter.path
+                )
+            })
+            .collect::<Vec<_>>()
+    }));
 }
 
 #[test]

@@ -1,0 +1,77 @@
+use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropResult, async_trait};
+use std::io;
+use std::net::SocketAddr;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+
+#[derive(Debug)]
+struct Cache(TcpStream);
+
+impl Cache {
+    async fn connect(server: SocketAddr) -> io::Result<AsyncDropGuard<Self>> {
+        let stream = TcpStream::connect(server).await?;
+        Ok(AsyncDropGuard::new(Self(stream)))
+    }
+}
+
+#[async_trait]
+impl AsyncDrop for Cache {
+    type Error = io::Error;
+
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
+        println!("closing the cache");
+        self.0.shutdown().await
+    }
+}
+
+/// A website that works without its cache, and knows why it has to.
+#[derive(Debug)]
+struct Site {
+    cache: AsyncDropGuard<AsyncDropResult<Cache, io::Error>>,
+}
+
+impl Site {
+    async fn open(cache: SocketAddr) -> AsyncDropGuard<Self> {
+        let cache = AsyncDropResult::new(Cache::connect(cache).await);
+        AsyncDropGuard::new(Self { cache })
+    }
+
+    fn status(&self) -> String {
+        match self.cache.as_ref() {
+            Ok(_) => "with a cache".to_owned(),
+            Err(error) => format!("without a cache: {}", error.kind()),
+        }
+    }
+}
+
+#[async_trait]
+impl AsyncDrop for Site {
+    type Error = io::Error;
+
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
+        self.cache.async_drop().await
+    }
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let here = listener.local_addr()?;
+    let nobody = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+
+    for server in [here, nobody] {
+        let mut site = Site::open(server).await;
+        println!("{}", site.status());
+        site.async_drop().await?;
+    }
+
+    let cache = AsyncDropResult::new(Cache::connect(here).await);
+    println!(
+        "ok: {}, err: {}",
+        cache.ok().is_some(),
+        cache.err().is_some()
+    );
+    // The plain result again, and in it the guard of the cache.
+    let mut cache = AsyncDropResult::into_inner(cache)?;
+    cache.async_drop().await
+}

@@ -1,0 +1,62 @@
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop};
+use std::io;
+use std::path::Path;
+use tokio::fs::{self, File};
+use tokio::io::{AsyncWriteExt, BufWriter};
+
+#[derive(Debug)]
+struct Report {
+    out: BufWriter<File>,
+    lines: u32,
+}
+
+impl Report {
+    async fn add(&mut self, line: &str) -> io::Result<()> {
+        self.lines += 1;
+        self.out.write_all(line.as_bytes()).await?;
+        self.out.write_all(b"\n").await
+    }
+}
+
+#[async_trait]
+impl AsyncDrop for Report {
+    type Error = io::Error;
+
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
+        self.out.flush().await?;
+        self.out.get_ref().sync_all().await
+    }
+}
+
+/// Whoever writes a report gets it here, and cannot leave it unfinished.
+async fn with_report<R>(
+    path: &Path,
+    write: impl AsyncFnOnce(&mut Report) -> io::Result<R>,
+) -> io::Result<R> {
+    let out = BufWriter::new(File::create(path).await?);
+    let report = AsyncDropGuard::new(Report { out, lines: 0 });
+    with_async_drop(report, write).await
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("report.txt");
+
+    let lines = with_report(&path, async |report| {
+        report.add("12 orders").await?;
+        report.add("3 complaints").await?;
+        Ok(report.lines)
+    })
+    .await?;
+    println!("{lines} lines:\n{}", fs::read_to_string(&path).await?);
+
+    let failed: io::Result<()> = with_report(&path, async |report| {
+        report.add("half a report").await?;
+        Err(io::ErrorKind::TimedOut.into())
+    })
+    .await;
+    let found = fs::read_to_string(&path).await?;
+    println!("{}, and on the disk: {found}", failed.unwrap_err());
+    Ok(())
+}

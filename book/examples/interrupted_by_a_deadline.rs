@@ -1,0 +1,55 @@
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+use tokio::sync::mpsc::{self, error::SendError};
+use tokio::time::{error::Elapsed, sleep, timeout};
+
+type Mail = &'static str;
+
+struct Outbox {
+    mails: VecDeque<Mail>,
+    server: mpsc::Sender<Mail>,
+}
+
+#[async_trait]
+impl AsyncDrop for Outbox {
+    type Error = SendError<Mail>;
+
+    async fn async_drop_impl(&mut self) -> Result<(), SendError<Mail>> {
+        while let Some(mail) = self.mails.front() {
+            self.server.send(mail).await?;
+            self.mails.pop_front();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox")
+            .field("mails", &self.mails)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A mail server that needs 400 ms for a mail.
+async fn deliver(mut mails: mpsc::Receiver<Mail>) {
+    while let Some(mail) = mails.recv().await {
+        sleep(Duration::from_millis(400)).await;
+        println!("delivered: {mail}");
+    }
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() -> Result<(), Elapsed> {
+    let (server, mails) = mpsc::channel(1);
+    tokio::spawn(deliver(mails));
+
+    let mails = VecDeque::from(["to ada", "to bob", "to cleo", "to dora"]);
+    let mut outbox = AsyncDropGuard::new(Outbox { mails, server });
+    let limit = Duration::from_millis(500);
+    let sent = timeout(limit, outbox.async_drop()).await?;
+    println!("all sent: {}", sent.is_ok());
+    Ok(())
+}

@@ -1,0 +1,79 @@
+use asyncdrop::incident::{self, IncidentKind};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2_infallible};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// Collects the incidents of one test. The hook is one for all threads, so the tests take turns.
+struct Incidents {
+    kinds: Arc<Mutex<Vec<IncidentKind>>>,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Incidents {
+    fn collect() -> Self {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let kinds = Arc::new(Mutex::new(Vec::new()));
+        let collected = Arc::clone(&kinds);
+        incident::set_hook(Box::new(move |incident| {
+            collected.lock().unwrap().push(incident.kind());
+        }));
+        Self { kinds, _turn: turn }
+    }
+
+    fn seen(&self) -> Vec<IncidentKind> {
+        self.kinds.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Incidents {
+    fn drop(&mut self) {
+        // The default one is back, also after a failed assertion.
+        let _ = incident::take_hook();
+    }
+}
+
+#[derive(Debug)]
+struct Upload;
+
+#[async_trait]
+impl AsyncDrop for Upload {
+    type Error = Infallible;
+
+    async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
+        sleep(Duration::from_secs(60)).await;
+        Ok(())
+    }
+}
+
+/// The code under test.
+async fn upload() {
+    let upload = AsyncDropGuard::new(Upload);
+    with_async_drop_2_infallible!(upload, {
+        sleep(Duration::from_secs(60)).await;
+    });
+}
+
+async fn incidents_of_an_upload_within(limit: Duration) -> Vec<IncidentKind> {
+    let incidents = Incidents::collect();
+    let _ = timeout(limit, upload()).await;
+    incidents.seen()
+}
+
+// In your crate each of the three is a #[tokio::test(start_paused = true)].
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let expected = [
+        (200, vec![]),
+        (90, vec![IncidentKind::Interrupted]),
+        (30, vec![IncidentKind::Forgotten]),
+    ];
+    for (seconds, expected) in expected {
+        let limit = Duration::from_secs(seconds);
+        let kinds = incidents_of_an_upload_within(limit).await;
+        assert_eq!(kinds, expected);
+        println!("given {limit:?}: {kinds:?}");
+    }
+}

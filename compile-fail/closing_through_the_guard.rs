@@ -1,0 +1,32 @@
+// The session, which comes in a guard since today, should be closed as before.
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use tokio::io::{AsyncWriteExt, DuplexStream};
+
+#[derive(Debug)]
+struct Session(DuplexStream);
+
+impl Session {
+    fn open(stream: DuplexStream) -> AsyncDropGuard<Self> {
+        AsyncDropGuard::new(Self(stream))
+    }
+
+    async fn close(self) -> std::io::Result<()> {
+        AsyncDropGuard::new(self).async_drop().await
+    }
+}
+
+#[async_trait]
+impl AsyncDrop for Session {
+    type Error = std::io::Error;
+
+    async fn async_drop_impl(&mut self) -> std::io::Result<()> {
+        self.0.write_all(b"goodbye\n").await
+    }
+}
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let (ours, _theirs) = tokio::io::duplex(64);
+    let session = Session::open(ours);
+    session.close().await
+}

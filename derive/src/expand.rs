@@ -1,0 +1,474 @@
+//! From the type to its `impl AsyncDrop`.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{
+    Data, DeriveInput, Error, Fields, Index, Member, Path, Type, WherePredicate, parse_quote,
+};
+
+use crate::guards::{Holds, mentions};
+use crate::options::{self, OfField, OfType, Order};
+
+/// Everything that is wrong, so that the user sees it at once.
+#[derive(Default)]
+pub(crate) struct Errors(Option<Error>);
+
+impl Errors {
+    pub(crate) fn add(&mut self, error: Error) {
+        match &mut self.0 {
+            Some(errors) => errors.combine(error),
+            None => self.0 = Some(error),
+        }
+    }
+
+    pub(crate) fn take<T>(&mut self, result: syn::Result<T>) -> Option<T> {
+        result.map_err(|error| self.add(error)).ok()
+    }
+}
+
+pub(crate) fn async_drop(input: &DeriveInput) -> TokenStream {
+    let (options, arms, errors) = read(input);
+    match errors.0 {
+        None => implementation(input, &options, &arms),
+        Some(error) => {
+            // An implementation is there all the same, or each use of the type would be an error of its own.
+            let stand_in = implementation(input, &options, &[]);
+            let error = error.into_compile_error();
+            quote!(#error #stand_in)
+        }
+    }
+}
+
+fn read(input: &DeriveInput) -> (OfType, Vec<Arm<'_>>, Errors) {
+    let mut errors = Errors::default();
+    let options = OfType::read(&input.attrs, &mut errors);
+    let arms = arms(input, &mut errors);
+    if errors.0.is_none() && arms.iter().all(|arm| arm.guards.is_empty()) {
+        errors.add(without_a_guard(input));
+    }
+    (options, arms, errors)
+}
+
+/// One way the value can look: that of a struct, or a variant of an enum.
+struct Arm<'a> {
+    /// `Self` or `Self::Variant`.
+    path: TokenStream,
+    guards: Vec<Guard<'a>>,
+}
+
+struct Guard<'a> {
+    member: Member,
+    /// What an error calls it.
+    name: String,
+    ty: &'a Type,
+}
+
+impl<'a> Arm<'a> {
+    fn new(variant: Option<&Ident>, fields: &'a Fields, errors: &mut Errors) -> Self {
+        let mut guards = Vec::new();
+        for (index, field) in fields.iter().enumerate() {
+            let (member, name) = match &field.ident {
+                Some(name) => (Member::Named(name.clone()), name.unraw().to_string()),
+                None => (Member::Unnamed(Index::from(index)), index.to_string()),
+            };
+            let name = match variant {
+                Some(variant) => format!("{}.{name}", variant.unraw()),
+                None => name,
+            };
+            let ty = &field.ty;
+            match (OfField::read(&field.attrs, errors), Holds::of(ty)) {
+                (OfField::Guard, _) | (OfField::Unmarked, Holds::Guards) => {
+                    guards.push(Guard { member, name, ty });
+                }
+                (OfField::Skip, _) | (OfField::Unmarked, Holds::Nothing) => {}
+                (OfField::Unmarked, Holds::GuardsOutOfReach) => errors.add(Error::new_spanned(
+                    ty,
+                    "`derive(AsyncDrop)` does not reach this guard: it cleans up `AsyncDropGuard<..>`, and looks into `Option`, `Vec` and `Box`\n\
+                     for a map there is `AsyncDropHashMap`, for several owners `AsyncDropArc`\n\
+                     if it is cleaned up elsewhere, mark the field `#[async_drop(skip)]`",
+                )),
+            }
+        }
+        let path = match variant {
+            Some(variant) => quote!(Self::#variant),
+            None => quote!(Self),
+        };
+        Self { path, guards }
+    }
+
+    fn to_tokens(&self, krate: &Path) -> TokenStream {
+        let path = &self.path;
+        let bindings = self.guards.iter().enumerate().map(|(index, guard)| {
+            // An error that the compiler has with this field shall point to its type.
+            let span = guard.ty.span().resolved_at(Span::mixed_site());
+            Ident::new(&format!("field_{index}"), span)
+        });
+        let bindings: Vec<_> = bindings.collect();
+        let members = self.guards.iter().map(|guard| &guard.member);
+        let names = self.guards.iter().map(|guard| &guard.name);
+        quote! {
+            #path { #(#members: #bindings,)* .. } => {
+                #(#krate::__derive::Guards::add(&mut guards, #names, #bindings);)*
+            }
+        }
+    }
+}
+
+fn arms<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Vec<Arm<'a>> {
+    match &input.data {
+        Data::Struct(data) => vec![Arm::new(None, &data.fields, errors)],
+        Data::Enum(data) => {
+            let mut arms = Vec::new();
+            for variant in &data.variants {
+                options::refuse_on_variant(variant, errors);
+                arms.push(Arm::new(Some(&variant.ident), &variant.fields, errors));
+            }
+            arms
+        }
+        Data::Union(data) => {
+            errors.add(Error::new(
+                data.union_token.span(),
+                "`derive(AsyncDrop)` cannot know which field of a union is alive; implement `AsyncDrop` by hand",
+            ));
+            Vec::new()
+        }
+    }
+}
+
+fn without_a_guard(input: &DeriveInput) -> Error {
+    Error::new(
+        input.ident.span(),
+        format!(
+            "`{}` has no guard that could be cleaned up: no field is an `AsyncDropGuard<..>`, or an `Option`, `Vec` or `Box` of one\n\
+             mark a field of another name for such a type with `#[async_drop(guard)]`\n\
+             if the cleanup is code of its own, implement `AsyncDrop` by hand",
+            input.ident
+        ),
+    )
+}
+
+/// Without `arms` it is a stand-in, which is never run.
+fn implementation(input: &DeriveInput, options: &OfType, arms: &[Arm<'_>]) -> TokenStream {
+    let DeriveInput {
+        ident, generics, ..
+    } = input;
+    let OfType {
+        order,
+        error,
+        krate,
+    } = options;
+    let collected = match error {
+        Some(error) => quote!(#krate::__derive::First<#error>),
+        None => quote!(#krate::__derive::Every),
+    };
+
+    let body = if arms.is_empty() {
+        quote!(#krate::__derive::refused())
+    } else {
+        let order = match order {
+            Order::Declared => quote!(Declared),
+            Order::Reverse => quote!(Reverse),
+            Order::Concurrent => quote!(Concurrent),
+        };
+        let arms = arms.iter().map(|arm| arm.to_tokens(krate));
+        // The guards are taken out of `self` here, so that the future holds nothing else of it, and need not be `Send`.
+        quote! {
+            let mut guards = #krate::__derive::Guards::<'_, #collected>::new();
+            match self {
+                #(#arms)*
+            }
+            #krate::__derive::Guards::clean_up(guards, #krate::__derive::Order::#order)
+        }
+    };
+
+    let mut generics = generics.clone();
+    let bounds = bounds(input, arms, &collected, krate);
+    if !bounds.is_empty() {
+        generics.make_where_clause().predicates.extend(bounds);
+    }
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        #[allow(deprecated)]
+        impl #impl_generics #krate::AsyncDrop for #ident #type_generics #where_clause {
+            type Error = <#collected as #krate::__derive::Collected>::Error;
+
+            // What `async_trait` makes of the method. Its own output names `Box`, which means something else in some modules.
+            fn async_drop_impl<'async_drop_self, 'async_drop_future>(
+                &'async_drop_self mut self,
+            ) -> #krate::__derive::Cleanup<'async_drop_future, Self::Error>
+            where
+                'async_drop_self: 'async_drop_future,
+                Self: 'async_drop_future,
+            {
+                #body
+            }
+        }
+    }
+}
+
+/// What the type parameters must be able to do, said of the fields that they stand in.
+///
+/// A bound on the parameter itself would be too much for some types and not enough for others:
+/// `AsyncDropGuard<AsyncDropArc<T>>` needs a `T` that is `Sync`, and `AsyncDropGuard<Cache<T>>` perhaps nothing.
+fn bounds(
+    input: &DeriveInput,
+    arms: &[Arm<'_>],
+    collected: &TokenStream,
+    krate: &Path,
+) -> Vec<WherePredicate> {
+    let parameters: Vec<_> = input.generics.type_params().map(|it| &it.ident).collect();
+    let types = arms
+        .iter()
+        .flat_map(|arm| &arm.guards)
+        .map(|guard| guard.ty);
+    types
+        .filter(|ty| mentions(ty, |name| parameters.contains(&name)))
+        // A type that holds itself can be cleaned up if it can be cleaned up: as a bound, that has no end.
+        .filter(|ty| !mentions(ty, |name| *name == input.ident))
+        .map(|ty| {
+            let span = ty.span().resolved_at(Span::mixed_site());
+            let bound = quote_spanned!(span=> #krate::__derive::Field<#collected>);
+            parse_quote!(#ty: #bound)
+        })
+        .collect()
+}
+
+/// The promise DV13: what cannot work is refused, and says why.
+///
+/// The mistakes that readers of the book see are in `compile-fail/`, with the place that the compiler points to.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first lines of all messages.
+    fn messages(input: TokenStream) -> Vec<String> {
+        let input = syn::parse2(input).unwrap();
+        let (_, _, errors) = read(&input);
+        let messages = errors.0.into_iter().flatten().map(|it| it.to_string());
+        messages
+            .map(|it| it.lines().next().unwrap().to_owned())
+            .collect()
+    }
+
+    fn with_type_option(option: TokenStream) -> Vec<String> {
+        messages(quote! {
+            #[async_drop #option]
+            struct Session { stream: AsyncDropGuard<Stream> }
+        })
+    }
+
+    fn with_field_option(option: TokenStream) -> Vec<String> {
+        messages(quote! {
+            struct Session { #[async_drop #option] stream: AsyncDropGuard<Stream>, log: AsyncDropGuard<Log> }
+        })
+    }
+
+    const OF_A_TYPE: &str = "a type has `reverse`, `concurrent`, `error` and `crate`";
+    const OF_A_FIELD: &str = "a field has `skip` and `guard`";
+
+    #[test]
+    fn dv13_options_that_are_right_are_taken() {
+        for option in [
+            quote!((reverse)),
+            quote!((concurrent,)),
+            quote!((error = "Box<dyn Error>", reverse)),
+            quote!((crate = "crate::vendored::asyncdrop")),
+        ] {
+            assert_eq!(with_type_option(option), [""; 0]);
+        }
+        for option in [quote!((skip)), quote!((guard))] {
+            assert_eq!(with_field_option(option), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn dv13_options_of_a_type_that_are_wrong_are_refused() {
+        for (option, message) in [
+            (
+                quote!((reversed)),
+                format!("there is no option `reversed`; {OF_A_TYPE}"),
+            ),
+            (
+                quote!((skip)),
+                format!("`skip` belongs on a field; {OF_A_TYPE}"),
+            ),
+            (
+                quote!((reverse, concurrent)),
+                "`concurrent` and `reverse` exclude each other".into(),
+            ),
+            (
+                quote!((reverse, reverse)),
+                "`reverse` is given twice".into(),
+            ),
+            (quote!((reverse = "yes")), "`reverse` takes no value".into()),
+            (
+                quote!((error)),
+                "`error` needs a value: `error = \"std::io::Error\"`".into(),
+            ),
+            (
+                quote!(()),
+                format!("this says nothing; {OF_A_TYPE}, as in `#[async_drop(reverse)]`"),
+            ),
+            (
+                quote!(),
+                format!("this says nothing; {OF_A_TYPE}, as in `#[async_drop(reverse)]`"),
+            ),
+            (
+                quote!(= "reverse"),
+                format!("this says nothing; {OF_A_TYPE}, as in `#[async_drop(reverse)]`"),
+            ),
+        ] {
+            assert_eq!(with_type_option(option), [message]);
+        }
+    }
+
+    /// Here the words are those of `syn`.
+    #[test]
+    fn dv13_options_that_cannot_be_read_are_refused() {
+        for option in [
+            quote!((error = io::Error)),
+            quote!((error = "io::")),
+            quote!((crate = "1")),
+            quote!((7)),
+        ] {
+            assert_eq!(with_type_option(option).len(), 1);
+        }
+    }
+
+    #[test]
+    fn dv13_options_of_a_field_that_are_wrong_are_refused() {
+        for (option, message) in [
+            (
+                quote!((ignore)),
+                format!("there is no option `ignore`; {OF_A_FIELD}"),
+            ),
+            (
+                quote!((concurrent)),
+                format!("`concurrent` belongs on the type; {OF_A_FIELD}"),
+            ),
+            (
+                quote!((skip, guard)),
+                "`guard` and `skip` exclude each other".into(),
+            ),
+            (quote!((skip = "yes")), "`skip` takes no value".into()),
+            (quote!((skip, skip)), "`skip` is given twice".into()),
+            (
+                quote!(),
+                format!("this says nothing; {OF_A_FIELD}, as in `#[async_drop(skip)]`"),
+            ),
+        ] {
+            assert_eq!(with_field_option(option), [message]);
+        }
+    }
+
+    #[test]
+    fn dv13_options_of_a_variant_are_refused() {
+        assert_eq!(
+            messages(quote! {
+                enum Phase { #[async_drop(skip)] Idle, Connected(AsyncDropGuard<Stream>) }
+            }),
+            [
+                "`async_drop` has no options for a variant; put them on the type, or on a field of the variant"
+            ]
+        );
+    }
+
+    #[test]
+    fn dv13_everything_that_is_wrong_is_said_at_once() {
+        let messages = messages(quote! {
+            #[async_drop(reversed)]
+            #[async_drop(concurrent, reverse)]
+            enum Phase {
+                Connecting(#[async_drop(skipped)] AsyncDropGuard<Stream>),
+                Connected { streams: HashMap<u8, AsyncDropGuard<Stream>> },
+            }
+        });
+        let messages: Vec<_> = messages
+            .iter()
+            .map(|it| it.split(';').next().unwrap())
+            .collect();
+        assert_eq!(
+            messages,
+            [
+                "there is no option `reversed`",
+                "`reverse` and `concurrent` exclude each other",
+                "there is no option `skipped`",
+                "`derive(AsyncDrop)` does not reach this guard: it cleans up `AsyncDropGuard<..>`, and looks into `Option`, `Vec` and `Box`",
+            ]
+        );
+    }
+
+    #[test]
+    fn dv13_types_without_a_guard_are_refused() {
+        for input in [
+            quote!(
+                struct Phase;
+            ),
+            quote!(
+                struct Phase {}
+            ),
+            quote!(
+                struct Phase(u8);
+            ),
+            quote!(
+                struct Phase(Guard<Stream>);
+            ),
+            quote!(
+                struct Phase(#[async_drop(skip)] AsyncDropGuard<Stream>);
+            ),
+            quote!(
+                enum Phase {}
+            ),
+            quote!(
+                enum Phase {
+                    Idle,
+                    Closed { code: u8 },
+                }
+            ),
+        ] {
+            let messages = messages(input);
+            assert_eq!(messages.len(), 1);
+            assert!(
+                messages[0].starts_with("`Phase` has no guard that could be cleaned up: "),
+                "{messages:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn dv13_a_guard_that_the_macro_does_not_reach_is_refused() {
+        for ty in [
+            quote!(HashMap<String, AsyncDropGuard<Stream>>),
+            quote!(Arc<AsyncDropGuard<Stream>>),
+            quote!(Option<Mutex<AsyncDropGuard<Stream>>>),
+            quote!(Vec<(u8, AsyncDropGuard<Stream>)>),
+            quote!(Vec<AsyncDropGuard<Stream>, Arena>),
+            quote!([AsyncDropGuard<Stream>; 2]),
+            quote!((AsyncDropGuard<Stream>, AsyncDropGuard<Stream>)),
+            quote!(&'a mut AsyncDropGuard<Stream>),
+            quote!(Box<dyn Fn() -> AsyncDropGuard<Stream> + Send>),
+            quote!(PhantomData<asyncdrop::AsyncDropGuard<Stream>>),
+        ] {
+            let messages =
+                messages(quote!(struct Session { stream: #ty, log: AsyncDropGuard<Log> }));
+            assert_eq!(messages.len(), 1, "{ty}");
+            assert!(
+                messages[0].starts_with("`derive(AsyncDrop)` does not reach this guard: "),
+                "{messages:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn dv13_a_union_is_refused() {
+        assert_eq!(
+            messages(quote!(union Either { one: u8, other: i8 })),
+            [
+                "`derive(AsyncDrop)` cannot know which field of a union is alive; implement `AsyncDrop` by hand",
+            ]
+        );
+    }
+}

@@ -1,0 +1,600 @@
+use std::any::Any;
+use std::error::Error;
+use std::fmt::{self, Debug, Display};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::{Mutex, PoisonError};
+
+use crate::incident::HeldError;
+
+/// Implements the [trait of the same name](trait@crate::AsyncDrop) by cleaning up every guard in the fields of a type.
+///
+/// It writes what often goes wrong by hand: a `?` between two fields skips the second,
+/// and an interruption loses the errors of those that were done.
+/// It needs the feature `derive`.
+///
+/// ```
+/// use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+/// use std::io;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+///
+/// #[derive(Debug)]
+/// struct Connection(DuplexStream);
+///
+/// #[async_trait]
+/// impl AsyncDrop for Connection {
+///     type Error = io::Error;
+///
+///     async fn async_drop_impl(&mut self) -> io::Result<()> {
+///         self.0.write_all(b"goodbye").await
+///     }
+/// }
+///
+/// #[derive(Debug, AsyncDrop)]
+/// struct Proxy {
+///     client: AsyncDropGuard<Connection>,
+///     server: Option<AsyncDropGuard<Connection>>,
+///     bytes: u64,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// let (client, gone) = tokio::io::duplex(64);
+/// drop(gone);
+/// let (server, mut listening) = tokio::io::duplex(64);
+/// let mut proxy = AsyncDropGuard::new(Proxy {
+///     client: AsyncDropGuard::new(Connection(client)),
+///     server: Some(AsyncDropGuard::new(Connection(server))),
+///     bytes: 0,
+/// });
+///
+/// let errors = proxy.async_drop().await.unwrap_err();
+/// assert_eq!(errors.to_string(), r#"1 of 2 cleanups failed: "client": broken pipe"#);
+/// // The server has heard its goodbye all the same.
+/// let mut heard = String::new();
+/// listening.read_to_string(&mut heard).await?;
+/// assert_eq!(heard, "goodbye");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Options
+///
+/// | on the type | |
+/// |---|---|
+/// | (nothing) | one field after the other, in the order of their declaration |
+/// | `#[async_drop(reverse)]` | one after the other, the last one first |
+/// | `#[async_drop(concurrent)]` | all at the same time, in the task of the caller |
+/// | `#[async_drop(error = "io::Error")]` | the error type, instead of [`DropErrors`](crate::DropErrors) |
+/// | `#[async_drop(crate = "my_crate::asyncdrop")]` | where this crate is found, if not at `::asyncdrop` |
+///
+/// | on a field | |
+/// |---|---|
+/// | `#[async_drop(skip)]` | leaves the field alone; a guard in it must be ended by somebody else |
+/// | `#[async_drop(guard)]` | cleans the field up, though its type is not written as a guard |
+///
+/// # Which fields are cleaned up
+///
+/// A macro sees how a type is written, not what it is.
+/// A field is cleaned up when its type is written `AsyncDropGuard<..>`, with any path before it,
+/// or as an `Option`, `Vec` or `Box` of that.
+/// Behind an alias or a type parameter it must be marked with `#[async_drop(guard)]`:
+/// otherwise nobody ends it, and it says so when it is dropped.
+/// Where `AsyncDropGuard` stands anywhere else, as in `HashMap<u32, AsyncDropGuard<Worker>>`, the macro refuses the type.
+/// All other fields are left as they are, and need not be [`Send`].
+///
+/// Tuple structs, generic types and enums work; of an enum the fields of the current variant are cleaned up.
+/// A generic type that holds itself must say that its parameters are `Send`.
+///
+/// # Errors
+///
+/// One field that fails stops no other.
+/// The error is [`DropErrors<&'static str, FieldError>`](crate::DropErrors): every error, with the name of its field.
+/// The name is `stream`, in a tuple struct `0`, in an enum `Connected.stream`.
+/// Each error must be an [`Error`](std::error::Error) that is `Send` and `Sync`, or what else goes into a
+/// `Box<dyn Error + Send + Sync>`, and own all that it holds (`'static`).
+///
+/// With `#[async_drop(error = "..")]` the first error is returned, turned into that type by [`From`].
+/// Each of the others is a [`Suppressed`](crate::incident::IncidentKind::Suppressed) incident.
+/// A field that cannot fail needs a `From<Infallible>` as well, which [`io::Error`](std::io::Error), for one, does not have.
+///
+/// # Panics
+///
+/// A panic in the cleanup of a field goes on once all others are done.
+/// If several panicked it is the first of them. Their guards report all of them as interrupted, unless the cleanup is called again.
+///
+/// # Cancel safety
+///
+/// When the cleanup is interrupted and called again, it goes on with what is left.
+/// Errors that it had already gathered are still returned: they wait in the guards of their fields.
+/// If it is not called again, each of them is a [`Suppressed`](crate::incident::IncidentKind::Suppressed) incident.
+///
+/// # Examples
+///
+/// An enum with an error type of its own, whose cleanup is interrupted by a timeout and then goes on:
+///
+/// ```
+/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+/// # use std::io;
+/// # use std::time::Duration;
+/// # use tokio::io::{AsyncWriteExt, DuplexStream};
+/// # use tokio::task::{JoinError, JoinHandle};
+/// #
+/// # #[derive(Debug)]
+/// # struct Connection(DuplexStream);
+/// # #[async_trait]
+/// # impl AsyncDrop for Connection {
+/// #     type Error = io::Error;
+/// #     async fn async_drop_impl(&mut self) -> io::Result<()> {
+/// #         self.0.write_all(b"goodbye").await
+/// #     }
+/// # }
+/// # #[derive(Debug)]
+/// # struct Worker(JoinHandle<()>);
+/// # #[async_trait]
+/// # impl AsyncDrop for Worker {
+/// #     type Error = JoinError;
+/// #     async fn async_drop_impl(&mut self) -> Result<(), JoinError> {
+/// #         (&mut self.0).await
+/// #     }
+/// # }
+/// #[derive(Debug, AsyncDrop)]
+/// #[async_drop(reverse, error = "io::Error")]
+/// enum Link {
+///     Down,
+///     Up {
+///         worker: AsyncDropGuard<Worker>,
+///         connection: AsyncDropGuard<Connection>,
+///     },
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> io::Result<()> {
+/// # let worker = Worker(tokio::spawn(tokio::time::sleep(Duration::from_millis(20))));
+/// # let (stream, gone) = tokio::io::duplex(64);
+/// # drop(gone);
+/// let mut link = AsyncDropGuard::new(Link::Up {
+///     worker: AsyncDropGuard::new(worker),
+///     connection: AsyncDropGuard::new(Connection(stream)),
+/// });
+///
+/// // The connection fails at once, and the worker needs more time than there is.
+/// let limit = Duration::from_millis(5);
+/// assert!(tokio::time::timeout(limit, link.async_drop()).await.is_err());
+/// // Called again, it waits for the worker alone. The error of the connection is still there.
+/// let error = link.async_drop().await.unwrap_err();
+/// assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+///
+/// AsyncDropGuard::new(Link::Down).async_drop().await
+/// # }
+/// ```
+pub use asyncdrop_derive::AsyncDrop;
+
+/// The error of one field of a type with [`#[derive(AsyncDrop)]`](derive@crate::AsyncDrop), whatever its type was.
+///
+/// It looks like that error: its `Debug`, its `Display` and its [`source`](Error::source) are those of the error inside.
+///
+/// # Examples
+///
+/// ```
+/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+/// # use std::io;
+/// # #[derive(Debug)]
+/// # struct Journal;
+/// # #[async_trait]
+/// # impl AsyncDrop for Journal {
+/// #     type Error = io::Error;
+/// #     async fn async_drop_impl(&mut self) -> io::Result<()> {
+/// #         Err(io::ErrorKind::StorageFull.into())
+/// #     }
+/// # }
+/// #[derive(Debug, AsyncDrop)]
+/// struct Database {
+///     journal: AsyncDropGuard<Journal>,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let journal = AsyncDropGuard::new(Journal);
+/// let mut database = AsyncDropGuard::new(Database { journal });
+/// for (field, error) in database.async_drop().await.unwrap_err() {
+///     match error.downcast::<io::Error>() {
+///         Ok(error) if error.kind() == io::ErrorKind::StorageFull => println!("{field}: make room"),
+///         Ok(error) => println!("{field}: {error}"),
+///         Err(other) => println!("{field} failed otherwise: {other}"),
+///     }
+/// #   assert_eq!(field, "journal");
+/// }
+/// # }
+/// ```
+pub struct FieldError(Box<dyn Error + Send + Sync>);
+
+impl FieldError {
+    /// The error of the field, if that is its type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+    /// # use std::io;
+    /// # #[derive(Debug)]
+    /// # struct Journal;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Journal {
+    /// #     type Error = io::Error;
+    /// #     async fn async_drop_impl(&mut self) -> io::Result<()> {
+    /// #         Err(io::ErrorKind::StorageFull.into())
+    /// #     }
+    /// # }
+    /// # #[derive(Debug, AsyncDrop)]
+    /// # struct Database {
+    /// #     journal: AsyncDropGuard<Journal>,
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let journal = AsyncDropGuard::new(Journal);
+    /// # let mut database = AsyncDropGuard::new(Database { journal });
+    /// let errors = database.async_drop().await.unwrap_err();
+    /// let kinds = errors.iter().filter_map(|(_, error)| Some(error.downcast_ref::<io::Error>()?.kind()));
+    /// assert_eq!(kinds.collect::<Vec<_>>(), [io::ErrorKind::StorageFull]);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
+
+    /// The error of the field by value, if that is its type.
+    ///
+    /// # Errors
+    ///
+    /// This error itself, if the one inside is of another type.
+    ///
+    /// # Examples
+    ///
+    /// See [`FieldError`].
+    pub fn downcast<E: Error + 'static>(self) -> Result<E, Self> {
+        match self.0.downcast() {
+            Ok(error) => Ok(*error),
+            Err(other) => Err(Self(other)),
+        }
+    }
+
+    /// The error of the field in the box that it is kept in.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+    /// # use std::error::Error;
+    /// # #[derive(Debug)]
+    /// # struct Journal;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Journal {
+    /// #     type Error = String;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), String> {
+    /// #         Err("the disk is full".into())
+    /// #     }
+    /// # }
+    /// # #[derive(Debug, AsyncDrop)]
+    /// # struct Database {
+    /// #     journal: AsyncDropGuard<Journal>,
+    /// # }
+    /// # async fn close(mut database: AsyncDropGuard<Database>) -> Result<(), Box<dyn Error + Send + Sync>> {
+    /// let result = database.async_drop().await;
+    /// if let Some((_, first)) = result.err().and_then(|errors| errors.into_iter().next()) {
+    ///     return Err(first.into_inner());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let journal = AsyncDropGuard::new(Journal);
+    /// # let error = close(AsyncDropGuard::new(Database { journal })).await.unwrap_err();
+    /// # assert_eq!(error.to_string(), "the disk is full");
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn into_inner(self) -> Box<dyn Error + Send + Sync> {
+        self.0
+    }
+}
+
+impl Debug for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Debug::fmt(&self.0, f)
+    }
+}
+
+impl Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(&self.0, f)
+    }
+}
+
+impl Error for FieldError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// An error that waits in the guard of its field until it can be returned.
+///
+/// It is the only place where it can wait: the future may be dropped, and the macro cannot add a field to the type.
+/// The type of the error is erased, because a guard does not know that its value implements `AsyncDrop`.
+/// The mutex is never locked. It makes the error `Sync`, and so the guard stays as `Sync` as its value is.
+///
+/// Two boxes, so that guards without an error, which are nearly all, have room for one pointer only.
+pub(crate) struct Unreturned(Box<ErasedError>);
+
+type ErasedError = Box<dyn Any + Send + Sync + UnwindSafe + RefUnwindSafe>;
+
+impl Unreturned {
+    pub(crate) fn new<E: Debug + Send + 'static>(error: HeldError<E>) -> Self {
+        Self(Box::new(Box::new(Mutex::new(error))))
+    }
+
+    pub(crate) fn into_inner<E: Debug + 'static>(self) -> HeldError<E> {
+        let erased: Box<dyn Any + Send> = *self.0;
+        erased
+            .downcast::<Mutex<HeldError<E>>>()
+            .expect("a guard keeps errors of its own value only")
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the derive macro expands to. It is not part of the public interface.
+#[doc(hidden)]
+pub mod __derive {
+    use std::convert::Infallible;
+    use std::error::Error;
+    use std::fmt::Debug;
+    use std::marker::PhantomData;
+    use std::panic::{AssertUnwindSafe, resume_unwind};
+    use std::pin::Pin;
+
+    use futures_util::future::FutureExt;
+
+    use super::FieldError;
+    use crate::all::Concurrently;
+    use crate::async_drop::AsyncDrop;
+    use crate::incident::HeldError;
+    use crate::{AsyncDropGuard, DropErrors};
+
+    /// What `async_drop_impl` returns.
+    pub type Cleanup<'a, E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send + 'a>>;
+
+    /// In which order guards are cleaned up.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Order {
+        Declared,
+        Reverse,
+        Concurrent,
+    }
+
+    /// What becomes of the errors of several fields.
+    pub trait Collected {
+        /// What the error of a field becomes.
+        type Item: Debug;
+        /// What the cleanup returns.
+        type Error: Debug;
+        /// Whether no second error is wanted.
+        const FIRST_ONLY: bool;
+
+        /// The result of `total` cleanups, of which these failed.
+        fn result(errors: Vec<(&'static str, Self::Item)>, total: usize)
+        -> Result<(), Self::Error>;
+    }
+
+    /// How the error of a field, which is an `X`, becomes an item.
+    pub trait Collect<X>: Collected {
+        fn item(error: X) -> Self::Item;
+    }
+
+    /// Every error, with the name of its field.
+    #[derive(Debug)]
+    pub struct Every(Infallible);
+
+    impl Collected for Every {
+        type Item = FieldError;
+        type Error = DropErrors<&'static str, FieldError>;
+        const FIRST_ONLY: bool = false;
+
+        fn result(
+            errors: Vec<(&'static str, FieldError)>,
+            total: usize,
+        ) -> Result<(), Self::Error> {
+            DropErrors::check(errors, total)
+        }
+    }
+
+    impl<X: IntoFieldError> Collect<X> for Every {
+        fn item(error: X) -> FieldError {
+            error.into_field_error()
+        }
+    }
+
+    /// The first error, as an `E`.
+    #[derive(Debug)]
+    pub struct First<E>(Infallible, PhantomData<E>);
+
+    impl<E: Debug> Collected for First<E> {
+        type Item = E;
+        type Error = E;
+        const FIRST_ONLY: bool = true;
+
+        fn result(errors: Vec<(&'static str, E)>, _total: usize) -> Result<(), E> {
+            errors
+                .into_iter()
+                .next()
+                .map_or(Ok(()), |(_, error)| Err(error))
+        }
+    }
+
+    impl<X, E: Debug + From<X>> Collect<X> for First<E> {
+        fn item(error: X) -> E {
+            error.into()
+        }
+    }
+
+    /// An error that a [`FieldError`] can keep.
+    #[diagnostic::on_unimplemented(
+        message = "`derive(AsyncDrop)` cannot keep a `{Self}`: it is no `std::error::Error + Send + Sync`",
+        label = "the cleanup of this field fails with `{Self}`",
+        note = "implement `std::error::Error` for it, or choose an error type that it can be turned into: `#[async_drop(error = \"..\")]`"
+    )]
+    pub trait IntoFieldError {
+        fn into_field_error(self) -> FieldError;
+    }
+
+    #[diagnostic::do_not_recommend]
+    impl<X: Into<Box<dyn Error + Send + Sync>>> IntoFieldError for X {
+        fn into_field_error(self) -> FieldError {
+            FieldError(self.into())
+        }
+    }
+
+    /// A field with guards in it.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` holds no guard that `derive(AsyncDrop)` can clean up",
+        label = "neither an `AsyncDropGuard<..>` nor an `Option`, `Vec` or `Box` of one"
+    )]
+    pub trait Field<C: Collected> {
+        fn add_to<'a>(&'a mut self, guards: &mut Guards<'a, C>, name: &'static str);
+    }
+
+    impl<C, T> Field<C> for AsyncDropGuard<T>
+    where
+        C: Collect<T::Error>,
+        T: AsyncDrop<Error: Send + 'static> + Debug + Send,
+    {
+        fn add_to<'a>(&'a mut self, guards: &mut Guards<'a, C>, name: &'static str) {
+            guards.0.push((name, self));
+        }
+    }
+
+    impl<C: Collected, F: Field<C>> Field<C> for Option<F> {
+        fn add_to<'a>(&'a mut self, guards: &mut Guards<'a, C>, name: &'static str) {
+            if let Some(field) = self {
+                field.add_to(guards, name);
+            }
+        }
+    }
+
+    impl<C: Collected, F: Field<C>> Field<C> for Vec<F> {
+        fn add_to<'a>(&'a mut self, guards: &mut Guards<'a, C>, name: &'static str) {
+            for field in self {
+                field.add_to(guards, name);
+            }
+        }
+    }
+
+    impl<C: Collected, F: Field<C>> Field<C> for Box<F> {
+        fn add_to<'a>(&'a mut self, guards: &mut Guards<'a, C>, name: &'static str) {
+            (**self).add_to(guards, name);
+        }
+    }
+
+    /// A guard of any type.
+    trait Guard<C: Collected>: Send {
+        /// Cleans it up. An error stays in it.
+        fn clean_up(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+
+        fn hand_error_over(&mut self, name: &'static str, errors: &mut HeldErrors<C::Item>);
+    }
+
+    type HeldErrors<E> = Vec<(&'static str, HeldError<E>)>;
+
+    impl<C, T> Guard<C> for AsyncDropGuard<T>
+    where
+        C: Collect<T::Error>,
+        T: AsyncDrop<Error: Send + 'static> + Debug + Send,
+    {
+        fn clean_up(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+            Box::pin(self.async_drop_and_keep_error())
+        }
+
+        fn hand_error_over(&mut self, name: &'static str, errors: &mut HeldErrors<C::Item>) {
+            let Some(error) = self.take_kept_error() else {
+                return;
+            };
+            if C::FIRST_ONLY && !errors.is_empty() {
+                // It is reported by this.
+                drop(error);
+            } else {
+                errors.push((name, error.map(C::item)));
+            }
+        }
+    }
+
+    /// The guards of one value, with the names of their fields.
+    pub struct Guards<'a, C: Collected>(Vec<(&'static str, &'a mut dyn Guard<C>)>);
+
+    impl<'a, C: Collected> Guards<'a, C> {
+        #[expect(clippy::new_without_default, reason = "only the macro calls it")]
+        pub fn new() -> Self {
+            Self(Vec::new())
+        }
+
+        pub fn add(&mut self, name: &'static str, field: &'a mut impl Field<C>) {
+            field.add_to(self, name);
+        }
+
+        pub fn clean_up(self, order: Order) -> Cleanup<'a, C::Error>
+        where
+            C: 'a,
+        {
+            Box::pin(self.run(order))
+        }
+
+        async fn run(mut self, order: Order) -> Result<(), C::Error> {
+            if order == Order::Reverse {
+                self.0.reverse();
+            }
+            let first_panic = if order == Order::Concurrent {
+                let mut running = Concurrently::default();
+                for (_, guard) in &mut self.0 {
+                    running.begin(guard.clean_up()).await;
+                }
+                running.finish().await
+            } else {
+                let mut first_panic = None;
+                for (_, guard) in &mut self.0 {
+                    // After a panic nobody looks at the value again: the guard only reports it, or runs the cleanup once more.
+                    let cleanup = AssertUnwindSafe(guard.clean_up()).catch_unwind();
+                    if let Err(panic) = cleanup.await {
+                        first_panic.get_or_insert(panic);
+                    }
+                }
+                first_panic
+            };
+            if let Some(panic) = first_panic {
+                // The errors stay in their guards: whoever catches the panic may call again.
+                resume_unwind(panic);
+            }
+            let total = self.0.len();
+            let mut errors = Vec::new();
+            for (name, guard) in self.0 {
+                guard.hand_error_over(name, &mut errors);
+            }
+            // Only now they are as good as returned: until here, a panic would have made incidents of them.
+            let errors = errors
+                .into_iter()
+                .map(|(name, error)| (name, error.into_inner()));
+            C::result(errors.collect(), total)
+        }
+    }
+
+    impl<C: Collected> Debug for Guards<'_, C> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.debug_list()
+                .entries(self.0.iter().map(|(name, _)| name))
+                .finish()
+        }
+    }
+
+    /// The body of an implementation that stands in where the macro has refused the type. The program does not compile.
+    pub fn refused<R>() -> R {
+        unreachable!("a type that the macro has refused does not compile")
+    }
+}
