@@ -37,7 +37,7 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("http_service: {error:#}");
+            eprintln!("http_service: {error}");
             ExitCode::FAILURE
         }
     }
@@ -45,12 +45,13 @@ async fn main() -> ExitCode {
 
 async fn run() -> anyhow::Result<()> {
     let options = Options::from_args().await?;
+    let told_to_stop = told_to_stop()?;
     let listener = TcpListener::bind(&options.addr).await?;
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
 
     let reaper = AsyncDropReaper::new();
     let pool = Pool::new(options.counter, options.connections, reaper.handle());
-    let served = serve(listener, pool, options.deadline).await;
+    let served = serve(listener, pool, told_to_stop, options.deadline).await;
     let left = match &served {
         Ok(end) => end.saturating_duration_since(Instant::now()),
         Err(_) => options.deadline,
@@ -65,6 +66,18 @@ async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 // ANCHOR_END: main
+
+/// Ends with SIGTERM or Ctrl-C. From the call on, not only from the first poll, neither kills the process.
+fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
 
 struct Service {
     pool: Pool,
@@ -98,9 +111,12 @@ async fn visit(
 
 // ANCHOR: serve
 /// Answers requests until it is told to stop, and returns when everything must be over.
-async fn serve(listener: TcpListener, pool: Pool, limit: Duration) -> anyhow::Result<Instant> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+async fn serve(
+    listener: TcpListener,
+    pool: Pool,
+    told_to_stop: impl Future<Output = ()>,
+    limit: Duration,
+) -> io::Result<Instant> {
     let (give_up, giving_up) = watch::channel(());
     let (stop, mut stopping) = watch::channel(());
     let service = Arc::new(Service {
@@ -116,8 +132,7 @@ async fn serve(listener: TcpListener, pool: Pool, limit: Duration) -> anyhow::Re
     let mut serving = pin!(serving.into_future());
     tokio::select! {
         ended = &mut serving => ended?,
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = told_to_stop => {}
     }
 
     let asked = Instant::now();
@@ -126,10 +141,8 @@ async fn serve(listener: TcpListener, pool: Pool, limit: Duration) -> anyhow::Re
     if timeout_at(asked + limit / 2, &mut serving).await.is_err() {
         // Half of the time is over. Each request that still waits is answered now, with the status 503.
         give_up.send_replace(());
-        if timeout_at(asked + limit * 3 / 4, &mut serving)
-            .await
-            .is_err()
-        {
+        let answered = timeout_at(asked + limit * 3 / 4, &mut serving).await;
+        if answered.is_err() {
             eprintln!("http_service: a client neither finished its request nor hung up");
         }
     }

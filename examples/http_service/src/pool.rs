@@ -83,8 +83,10 @@ impl Connection {
         let answer = String::from_utf8_lossy(&self.incoming);
         let count = answer
             .strip_prefix(':')
-            .and_then(|count| count.trim_end().parse().ok());
-        count.ok_or_else(|| io::Error::other(format!("the counter answered {answer:?}")))
+            .map(|count| count.trim_end().parse());
+        count
+            .and_then(Result::ok)
+            .ok_or_else(|| io::Error::other(format!("the counter answered {answer:?}")))
     }
 }
 
@@ -115,8 +117,10 @@ impl Pool {
         self.put_back(connection);
         Ok(count)
     }
-    // ANCHOR_END: pool
+}
+// ANCHOR_END: pool
 
+impl Pool {
     pub(crate) fn new(counter: String, size: usize, reaper: ReaperHandle) -> Self {
         Self {
             counter,
@@ -140,15 +144,9 @@ impl Pool {
         }
     }
 
-    // ANCHOR: close
     /// Hands the idle connections to the reaper. Those in use follow when their requests end.
     pub(crate) fn close(&self) {
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        drop(idle);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        *idle = None;
     }
-    // ANCHOR_END: close
 }

@@ -55,7 +55,7 @@ async fn a_name_cannot_smuggle_in_a_command() {
     let counter = Counter::start().await;
     let service = Service::start(&["--counter", &counter.address]).await;
     let reason = "the name of a page has only letters and digits\n";
-    for name in ["home%0D%0AQUIT", "a%20b", "caf%C3%A9"] {
+    for name in ["home%0D%0AQUIT", "a%20b", "%C3%A9"] {
         let status = StatusCode::BAD_REQUEST;
         service.expect_answer(name, status, reason).await;
     }

@@ -147,8 +147,10 @@ impl Server {
         process.start().await?;
         Ok(Self { process, shared })
     }
-    // ANCHOR_END: server
+}
+// ANCHOR_END: server
 
+impl Server {
     /// The folder that will be gone after the last database.
     pub fn folder(&self) -> &Path {
         &self.process.folder
@@ -199,8 +201,10 @@ impl TestDatabase {
         database.client = Some(client);
         Ok(database)
     }
-    // ANCHOR_END: database
+}
+// ANCHOR_END: database
 
+impl TestDatabase {
     /// A connection for the test itself.
     pub fn client(&mut self) -> &mut Client {
         self.client.as_mut().expect("`create` made it")

@@ -36,8 +36,10 @@ impl TestDatabase {
         }
         Ok(database)
     }
-    // ANCHOR_END: create
+}
+// ANCHOR_END: create
 
+impl TestDatabase {
     /// Where the code under test finds the database.
     pub fn path(&self) -> PathBuf {
         self.folder.join("test.sqlite")
