@@ -139,7 +139,7 @@ async fn serve(
     // From here on nobody new is let in.
     stop.send_replace(());
     if timeout_at(asked + limit / 2, &mut serving).await.is_err() {
-        // Half of the time is over. Each request that still waits is answered now, with the status 503.
+        // Half of the time is over. Each request that still waits is answered now, with 503.
         give_up.send_replace(());
         let answered = timeout_at(asked + limit * 3 / 4, &mut serving).await;
         if answered.is_err() {

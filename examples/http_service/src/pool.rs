@@ -111,7 +111,8 @@ impl Pool {
             None => self.reaper.adopt(Connection::open(&self.counter).await?),
         };
         connection.place = Some(place);
-        // Here we can be canceled, or fail. That drops the connection, so the reaper closes it, and then its place is free.
+        // Here we can be canceled, or fail. That drops the connection,
+        // so the reaper closes it, and then its place is free.
         let count = connection.increment(page).await?;
         // Only a connection whose command was answered goes back.
         self.put_back(connection);

@@ -107,7 +107,8 @@ async fn a_client_that_hangs_up_costs_its_connection_and_nothing_else() {
         .await;
     visits.shutdown().await;
 
-    // The handler is gone, and the reaper has begun to close the connection, while nobody has answered yet.
+    // The handler is gone, and the reaper has begun to close the connection.
+    // Nobody has answered yet.
     let said_goodbye = |heard: &Heard| heard[&0].contains(&"QUIT".to_owned());
     counter.until("the goodbye", said_goodbye).await;
 

@@ -166,7 +166,7 @@ impl Server {
 }
 
 // ANCHOR: database
-/// A database on a [`Server`], of which it is an owner: the server cannot stop before the database is dropped.
+/// A database on a [`Server`]. It is an owner of the server, which so cannot stop before.
 #[derive(Debug)]
 pub struct TestDatabase {
     server: AsyncDropGuard<AsyncDropArc<Process>>,
@@ -212,7 +212,8 @@ impl TestDatabase {
 
     async fn drop_database(&mut self) -> anyhow::Result<()> {
         if !self.dropped {
-            // Nothing of `create` may have happened yet. And the code under test may have connections of its own.
+            // Perhaps nothing of `create` has happened yet.
+            // And the code under test may have connections of its own.
             let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
             let admin = self.server.connect("postgres").await?;
             admin.batch_execute(&drop).await?;
