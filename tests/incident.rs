@@ -503,7 +503,7 @@ fn i3_a_debug_that_forgets_a_guard_of_its_own_does_not_abort() {
         let _value = AsyncDropGuard::new(Careless);
         panic!("the line is dead");
     }
-    let inner_line = line!() - 18;
+    let inner_line = line!() - 11;
     let line = line!() - 4;
 
     let outcome = run_in_new_process(
