@@ -320,9 +320,11 @@ impl AsyncDropReaper {
     /// - A value that is in use stays with its owner, and the error names it.
     ///   The owner can still end it with [`Reaped::async_drop`]. Dropped without, it is an incident.
     ///
-    /// The aborted tasks are gone when this returns.
+    /// What was abandoned has been dropped when this returns.
     /// Only a cleanup that blocks its thread, instead of returning to be polled again, cannot be stopped;
     /// for such a one it waits 100 ms longer, then returns.
+    ///
+    /// `async_drop_within` would end the reaper in time, too, but name none of its values.
     ///
     /// # Errors
     ///
@@ -866,7 +868,7 @@ where
             } else {
                 report_as_incident(guard);
                 if self.error.is_none() {
-                    self.fail(Cause::Abandoned);
+                    self.fail(Cause::RuntimeEnded);
                 }
             }
         }
