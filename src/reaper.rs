@@ -835,17 +835,20 @@ impl<T> Job<T>
 where
     T: AsyncDrop<Error: Send + Sync> + Debug + Send + 'static,
 {
-    async fn run(mut self) {
-        // After a panic nobody looks at the value again: it is only reported.
-        let cause = match AssertUnwindSafe(self.guard.async_drop())
-            .catch_unwind()
-            .await
-        {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => Cause::Failed(Box::new(error)),
-            Err(panic) => Cause::panicked(panic),
-        };
-        self.fail(cause);
+    /// An `async fn` would keep room for the job twice: for its argument, and for what it makes of that.
+    fn run(mut self) -> impl Future<Output = ()> + Send {
+        async move {
+            // After a panic nobody looks at the value again: it is only reported.
+            let cause = match AssertUnwindSafe(self.guard.async_drop())
+                .catch_unwind()
+                .await
+            {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => Cause::Failed(Box::new(error)),
+                Err(panic) => Cause::panicked(panic),
+            };
+            self.fail(cause);
+        }
     }
 
     fn fail(&mut self, cause: Cause) {

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::{CLOSES, DROP_GUARD, map::thousands};
 use crate::contender::{Contender, Group};
-use crate::session::{Lingering, Session, Value};
+use crate::session::{CloseByHand, Lingering, Session, Value};
 
 const PLAIN_GUARD: &str = "asyncdrop, a plain guard that is cleaned up in place";
 const REAPER: &str = "asyncdrop, a reaper";
@@ -15,7 +15,7 @@ const SPAWN_IN_DROP: &str = "`tokio::spawn` in `Drop`";
 const NOTHING: &str = "has nothing for a value that is dropped";
 
 /// A value that spawns its own cleanup when it is dropped, as programs do it by hand.
-struct SpawnInDrop<V: Value> {
+struct SpawnInDrop<V: CloseByHand + Send + 'static> {
     value: Option<V>,
     pending: Arc<Pending>,
 }
@@ -27,7 +27,7 @@ struct Pending {
     none: Notify,
 }
 
-impl<V: Value> SpawnInDrop<V> {
+impl<V: CloseByHand + Send + 'static> SpawnInDrop<V> {
     fn new(value: V, pending: &Arc<Pending>) -> Self {
         pending.count.fetch_add(1, Ordering::Relaxed);
         Self {
@@ -37,7 +37,7 @@ impl<V: Value> SpawnInDrop<V> {
     }
 }
 
-impl<V: Value> Drop for SpawnInDrop<V> {
+impl<V: CloseByHand + Send + 'static> Drop for SpawnInDrop<V> {
     fn drop(&mut self) {
         let Some(mut value) = self.value.take() else {
             return;
