@@ -835,7 +835,10 @@ impl<T> Job<T>
 where
     T: AsyncDrop<Error: Send + Sync> + Debug + Send + 'static,
 {
-    /// An `async fn` would keep room for the job twice: for its argument, and for what it makes of that.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` keeps room for the job twice, for its argument and for its variable"
+    )]
     fn run(mut self) -> impl Future<Output = ()> + Send {
         async move {
             // After a panic nobody looks at the value again: it is only reported.
