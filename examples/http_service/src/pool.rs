@@ -20,7 +20,7 @@ const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: BufReader<TcpStream>,
-    /// What was not sent yet. It is kept here so that a canceled request cannot tear a command.
+    /// What was not sent yet. It is kept here so that a cancelled request cannot tear a command.
     outgoing: VecDeque<u8>,
     incoming: Vec<u8>,
     /// A command failed, and whoever sent it has the error. There is nobody to say goodbye to.
@@ -111,7 +111,7 @@ impl Pool {
             None => self.reaper.adopt(Connection::open(&self.counter).await?),
         };
         connection.place = Some(place);
-        // Here we can be canceled, or fail. That drops the connection,
+        // Here we can be cancelled, or fail. That drops the connection,
         // so the reaper closes it, and then its place is free.
         let count = connection.increment(page).await?;
         // Only a connection whose command was answered goes back.

@@ -136,7 +136,7 @@ pub struct Server {
 
 impl Server {
     pub async fn start(reaper: &ReaperHandle, programs: &Path) -> anyhow::Result<Self> {
-        // Again the guard comes first. This can be canceled while `initdb` runs.
+        // Again the guard comes first. This can be cancelled while `initdb` runs.
         let process = AsyncDropArc::new(AsyncDropGuard::new(Process {
             programs: programs.to_owned(),
             folder: unused_path(),
