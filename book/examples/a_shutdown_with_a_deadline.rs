@@ -1,4 +1,5 @@
-use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, PendingValue, async_trait};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait};
+use asyncdrop::{PendingValue, ShutdownError};
 use std::{io, time::Duration};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 
@@ -37,6 +38,14 @@ fn list(what: &str, values: &[PendingValue]) {
     }
 }
 
+fn show(error: &ShutdownError) {
+    list("in use", error.in_use());
+    list("being cleaned up", error.being_cleaned_up());
+    if let Some(errors) = error.errors() {
+        println!("failed: {errors}");
+    }
+}
+
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let reaper = AsyncDropReaper::new();
@@ -49,11 +58,8 @@ async fn main() {
     let mut cyd = reaper.adopt(Player::new("cyd", to_cyd));
 
     let limit = Duration::from_secs(5);
-    let error = AsyncDropReaper::shutdown(reaper, limit).await.unwrap_err();
-    list("in use", error.in_use());
-    list("being cleaned up", error.being_cleaned_up());
-    if let Some(errors) = error.errors() {
-        println!("failed: {errors}");
+    if let Err(error) = AsyncDropReaper::shutdown(reaper, limit).await {
+        show(&error);
     }
 
     // Its owner can still end it.

@@ -1,4 +1,4 @@
-use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, FieldError, async_trait};
 use std::{io, path::PathBuf};
 use tokio::fs::{self, File};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -56,6 +56,17 @@ struct Backup {
     bytes: u64,
 }
 
+fn reason(error: FieldError) -> String {
+    let ended = error.downcast_ref::<JoinError>();
+    if ended.is_some_and(JoinError::is_cancelled) {
+        return "its task was cancelled".into();
+    }
+    match error.downcast::<io::Error>() {
+        Ok(error) => format!("{:?}", error.kind()),
+        Err(other) => other.into_inner().to_string(),
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -79,14 +90,7 @@ async fn main() -> io::Result<()> {
     let errors = backup.async_drop().await.unwrap_err();
     println!("{} of {} failed", errors.len(), errors.total());
     for (field, error) in errors {
-        if let Some(error) = error.downcast_ref::<JoinError>() {
-            println!("{field}: cancelled: {}", error.is_cancelled());
-            continue;
-        }
-        match error.downcast::<io::Error>() {
-            Ok(error) => println!("{field}: {:?}", error.kind()),
-            Err(other) => println!("{field}: {}", other.into_inner()),
-        }
+        println!("{field}: {}", reason(error));
     }
     let mut heard = String::new();
     heard_by.read_to_string(&mut heard).await?;

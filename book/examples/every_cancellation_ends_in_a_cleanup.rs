@@ -1,4 +1,5 @@
-use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, ReaperHandle, async_trait};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait};
+use asyncdrop::{Reaped, ReaperHandle};
 use std::{error::Error, future, time::Duration};
 use tokio::sync::mpsc::{self, Receiver, Sender, error::SendError};
 use tokio::time::{sleep, timeout};
@@ -52,7 +53,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         lines,
     };
 
-    let mut ada = reaper.adopt(room.join("ada"));
+    let mut ada: Reaped<Member> = reaper.adopt(room.join("ada"));
     println!("{} is in, pending: {}", ada.name, reaper.pending());
     ada.async_drop().await?;
     room.hear("in place").await;

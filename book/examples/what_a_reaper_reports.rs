@@ -1,5 +1,5 @@
-use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, ReapErrorKind, ReapErrors};
-use asyncdrop::{async_trait, incident};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait, incident};
+use asyncdrop::{ReapError, ReapErrorKind, ReapErrors};
 use std::{io, time::Duration};
 use tokio::{fs, time::timeout};
 
@@ -29,20 +29,17 @@ impl AsyncDrop for Scratch {
     }
 }
 
-fn log(errors: &ReapErrors) {
-    println!("{} of {} failed", errors.len(), errors.total());
-    for error in errors.iter() {
-        let line = error.location().line();
-        println!("{} of line {line}:", error.type_name());
-        match error.kind() {
-            ReapErrorKind::Failed => match error.downcast_ref::<io::Error>() {
-                Some(error) => println!("  {:?}", error.kind()),
-                None => println!("  {error}"),
-            },
-            ReapErrorKind::Panicked => println!("  it panicked"),
-            ReapErrorKind::Abandoned => println!("  its runtime ended"),
-            _ => println!("  {error}"),
-        }
+fn log(error: &ReapError) {
+    let line = error.location().line();
+    println!("{} of line {line}:", error.type_name());
+    match error.kind() {
+        ReapErrorKind::Failed => match error.downcast_ref::<io::Error>() {
+            Some(error) => println!("  {:?}", error.kind()),
+            None => println!("  {error}"),
+        },
+        ReapErrorKind::Panicked => println!("  it panicked"),
+        ReapErrorKind::Abandoned => println!("  its runtime ended"),
+        _ => println!("  {error}"),
     }
 }
 
@@ -60,7 +57,9 @@ async fn main() {
     let limit = Duration::from_secs(10);
     assert!(timeout(limit, reaper.async_drop()).await.is_err());
     println!("after {limit:?} still pending: {}", reaper.pending());
-    log(&reaper.async_drop().await.unwrap_err());
+    let errors: ReapErrors = reaper.async_drop().await.unwrap_err();
+    println!("{} of {} failed", errors.len(), errors.total());
+    errors.iter().for_each(log);
 
     // The reaper has ended. What it adopts now works in place, or is an incident.
     let mut late = handle.adopt(Scratch::named("gone/4.tmp", 0));
