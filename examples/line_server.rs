@@ -6,12 +6,12 @@
 //!
 //! Talk to it with `nc 127.0.0.1 7000`, leave with the line `quit`, and stop the server with Ctrl-C.
 //!
-//! Each session is an [`AsyncDropGuard`], so there is one place that ends a session, and every way out leads there:
-//! a client that quits or hangs up, a protocol error, a connection that breaks, the end of the server.
-//! There the client is told why, everything unsent is flushed, and the socket is shut down.
+//! Each session is a guard that a reaper has adopted, so every way out leads to the same goodbye: a client that quits,
+//! hangs up, is idle or breaks a rule, and a task that is aborted, which is how the server ends.
+//! In the goodbye the client is told why, everything unsent is flushed, and the socket is shut down.
 //!
 //! A session counts as closed cleanly when all of that worked and the client did not break off in the middle of a line.
-//! A session that was not is named on standard error, with its error.
+//! A session that was not is named on standard error, with the address of its client.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -23,18 +23,19 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, ShutdownError, async_trait};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// The longest line a client may send, in bytes, without the newline that ends it.
 const MAX_LINE: usize = 1024;
 
-/// How long one goodbye may take. A client that reads nothing holds up the end of the server for this long, and no longer.
+/// How long one goodbye may take. A client that reads nothing costs us no more than that.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
+
+const USAGE: &str = "usage: line_server [--addr HOST:PORT] [--idle SECONDS] [--deadline SECONDS]";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -48,15 +49,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
-    let addr = address_from_args()
-        .map_err(|error| format!("{error} (usage: line_server [--addr HOST:PORT])"))?;
-    let listener = TcpListener::bind(&addr)
+    let options = Options::from_args().map_err(|error| format!("{error} ({USAGE})"))?;
+    let listener = TcpListener::bind(&options.addr)
         .await
-        .map_err(|error| format!("cannot listen on {addr}: {error}"))?;
+        .map_err(|error| format!("cannot listen on {}: {error}", options.addr))?;
     // With port 0 the system chose the port: what matters is where we really listen.
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
 
-    let Tally { clean, unclean } = serve(listener).await?;
+    let Tally { clean, unclean, .. } = serve(listener, &options).await?;
     writeln!(
         io::stdout(),
         "sessions closed cleanly: {clean}, not cleanly: {unclean}"
@@ -64,28 +64,44 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn address_from_args() -> Result<String, lexopt::Error> {
-    use lexopt::prelude::*;
-
-    let mut addr = "127.0.0.1:0".to_owned();
-    let mut args = lexopt::Parser::from_env();
-    while let Some(arg) = args.next()? {
-        match arg {
-            Long("addr") => addr = args.value()?.string()?,
-            _ => return Err(arg.unexpected()),
-        }
-    }
-    Ok(addr)
+struct Options {
+    addr: String,
+    /// For how long a client may keep us waiting for a line.
+    idle: Duration,
+    /// How long all goodbyes together may take when the server ends.
+    deadline: Duration,
 }
 
-/// Accepts clients until Ctrl-C, then waits until the last session has ended.
-async fn serve(listener: TcpListener) -> io::Result<Tally> {
+impl Options {
+    fn from_args() -> Result<Self, lexopt::Error> {
+        use lexopt::prelude::*;
+
+        let mut options = Self {
+            addr: "127.0.0.1:0".to_owned(),
+            idle: Duration::from_secs(60),
+            deadline: Duration::from_secs(5),
+        };
+        let mut args = lexopt::Parser::from_env();
+        while let Some(arg) = args.next()? {
+            match arg {
+                Long("addr") => options.addr = args.value()?.string()?,
+                Long("idle") => options.idle = Duration::from_secs(args.value()?.parse()?),
+                Long("deadline") => options.deadline = Duration::from_secs(args.value()?.parse()?),
+                _ => return Err(arg.unexpected()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Accepts clients until Ctrl-C, then ends every session.
+async fn serve(listener: TcpListener, options: &Options) -> io::Result<Tally> {
+    let idle = options.idle;
     let mut tally = Tally::default();
-    // The set owns the task of every session. Dropping it would abort them all in the middle of whatever they do,
-    // so this function must not return before the set is empty.
+    // ANCHOR: accept
+    let reaper = AsyncDropReaper::new();
     let mut sessions = JoinSet::new();
-    let (stop, stopping) = watch::channel(());
-    // One future for all rounds of the loop: a fresh one in each would miss a Ctrl-C between two rounds.
+    // One future for all rounds: a fresh one in each would miss a Ctrl-C between two rounds.
     let mut ctrl_c = pin!(tokio::signal::ctrl_c());
     let stopped = loop {
         tokio::select! {
@@ -96,10 +112,13 @@ async fn serve(listener: TcpListener) -> io::Result<Tally> {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     let session = Session::new(peer, stream);
-                    let stopping = stopping.clone();
-                    sessions.spawn(async move { (peer, converse_until(stopping, session).await) });
+                    // The call adopts the session: even a task that is never polled says goodbye.
+                    sessions.spawn(reaper.scope(session, async move |session| {
+                        session.converse(idle).await
+                    }));
                 }
-                // The client was gone again, or we are out of file descriptors. The latter lasts, so don't spin.
+                // The client was gone again, or we are out of file descriptors.
+                // The latter lasts, so don't spin.
                 Err(error) => {
                     report(format_args!("cannot accept a client: {error}"));
                     sleep(Duration::from_millis(100)).await;
@@ -107,47 +126,34 @@ async fn serve(listener: TcpListener) -> io::Result<Tally> {
             },
         }
     };
-    // From here on new clients are refused, where an open listener would let them wait for nobody.
+    // ANCHOR_END: accept
+    // ANCHOR: shutdown
+    // From here on clients are refused, where an open listener would let them wait for nobody.
     drop(listener);
-    stop.send_replace(());
+    // Every conversation stops where it is, and every session goes to the reaper.
+    sessions.abort_all();
     while let Some(ended) = sessions.join_next().await {
         tally.count(ended);
     }
+    tally.settle(AsyncDropReaper::shutdown(reaper, options.deadline).await);
+    // ANCHOR_END: shutdown
     stopped.map(|()| tally)
 }
 
-/// The life of one session: a conversation, then the goodbye.
-async fn converse_until(
-    mut stopping: watch::Receiver<()>,
-    session: AsyncDropGuard<Session>,
-) -> io::Result<()> {
-    with_async_drop_2!(
-        session,
-        {
-            // The select drops the conversation, never the session: the guard is outside of it.
-            let goodbye = tokio::select! {
-                biased;
-                _ = stopping.changed() => "the server is shutting down".to_owned(),
-                ended = session.converse() => ended?,
-            };
-            session.goodbye = Some(goodbye);
-            Ok(())
-        },
-        |error| io::Error::new(error.kind(), format!("saying goodbye: {error}"))
-    )
-}
-
+// ANCHOR: session
 /// A client, as long as we talk to it.
 struct Session {
     peer: SocketAddr,
     stream: BufReader<TcpStream>,
     /// The line that is being received.
-    /// It is kept here, not in a local variable, so that dropping a future that reads loses nothing.
+    /// Here, not in a local variable: dropping a future that reads loses nothing.
     incoming: Vec<u8>,
-    /// What was not yet sent. It is kept here so that an interrupted write neither tears a line nor repeats it.
+    /// What was not yet sent. An interrupted write neither tears a line nor repeats it.
     outgoing: VecDeque<u8>,
-    /// Why the session ends, as the client will read it. `None` once it was put into `outgoing`.
+    /// Why the session ends, as the client will read it. `None` once it is in `outgoing`.
     goodbye: Option<String>,
+    /// Whether the goodbye has ended, well or not: then its result tells.
+    ended: bool,
 }
 
 impl Session {
@@ -158,72 +164,102 @@ impl Session {
             stream: BufReader::new(stream),
             incoming: Vec::new(),
             outgoing: VecDeque::new(),
-            goodbye: Some("the connection broke off".to_owned()),
+            // What holds for a conversation that nobody lets finish.
+            goodbye: Some("the server is shutting down".to_owned()),
+            ended: false,
         })
     }
+    // ANCHOR_END: session
 
-    /// Sends each line back until there is a reason to say goodbye, and returns that.
+    // ANCHOR: converse
+    /// Answers each line until there is a reason to say goodbye.
     /// The error is that of a connection that broke off.
     ///
-    /// Cancel safe: all that it knows is in the session, so a dropped future leaves the session fit for its goodbye.
-    async fn converse(&mut self) -> io::Result<String> {
-        loop {
-            // One byte more than the longest line, for its newline. Without the limit a client could fill our memory.
-            let room = MAX_LINE + 1 - self.incoming.len();
-            let mut stream = (&mut self.stream).take(room as u64);
-            stream.read_until(b'\n', &mut self.incoming).await?;
+    /// Cancel safe: all that it knows is in the session, which so stays fit for its goodbye.
+    async fn converse(&mut self, idle: Duration) -> io::Result<()> {
+        let goodbye = loop {
+            match timeout(idle, self.answer()).await {
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(goodbye))) => break goodbye,
+                Ok(Err(error)) => {
+                    self.goodbye = Some("the connection broke off".to_owned());
+                    return Err(self.name(error));
+                }
+                Err(_elapsed) => break format!("no line went back and forth for {idle:?}"),
+            }
+        };
+        self.goodbye = Some(goodbye);
+        Ok(())
+    }
+    // ANCHOR_END: converse
 
-            if self.incoming.last() != Some(&b'\n') {
-                return match self.incoming.len() {
-                    0 => Ok("you hung up".to_owned()),
-                    1..=MAX_LINE => Err(io::Error::new(
-                        ErrorKind::UnexpectedEof,
-                        "the client broke off in the middle of a line",
-                    )),
-                    _ => Ok(format!("a line may have {MAX_LINE} bytes at most")),
-                };
-            }
-            let Ok(line) = String::from_utf8(mem::take(&mut self.incoming)) else {
-                return Ok("a line must be UTF-8".to_owned());
+    /// Sends one line back, or returns why the client wants or gets no further answer.
+    async fn answer(&mut self) -> io::Result<Option<String>> {
+        // One byte more than the longest line, for its newline. Without the limit a client could fill our memory.
+        let room = MAX_LINE + 1 - self.incoming.len();
+        let mut stream = (&mut self.stream).take(room as u64);
+        stream.read_until(b'\n', &mut self.incoming).await?;
+
+        if self.incoming.last() != Some(&b'\n') {
+            return match self.incoming.len() {
+                0 => Ok(Some("you hung up".to_owned())),
+                1..=MAX_LINE => Err(io::Error::new(
+                    ErrorKind::UnexpectedEof,
+                    "the client broke off in the middle of a line",
+                )),
+                _ => Ok(Some(format!("a line may have {MAX_LINE} bytes at most"))),
             };
-            // Some clients, telnet among them, end their lines with "\r\n".
-            if line.trim_end_matches(['\r', '\n']) == "quit" {
-                return Ok("you said quit".to_owned());
-            }
-            self.outgoing.extend(line.bytes());
-            self.flush().await?;
         }
+        let Ok(line) = String::from_utf8(mem::take(&mut self.incoming)) else {
+            return Ok(Some("a line must be UTF-8".to_owned()));
+        };
+        // Some clients, telnet among them, end their lines with "\r\n".
+        if line.trim_end_matches(['\r', '\n']) == "quit" {
+            return Ok(Some("you said quit".to_owned()));
+        }
+        self.outgoing.extend(line.bytes());
+        self.stream.write_all_buf(&mut self.outgoing).await?;
+        Ok(None)
     }
 
-    async fn flush(&mut self) -> io::Result<()> {
-        self.stream.write_all_buf(&mut self.outgoing).await?;
-        self.stream.flush().await
+    fn name(&self, error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("{}: {error}", self.peer))
     }
 }
 
+// ANCHOR: goodbye
 #[async_trait]
 impl AsyncDrop for Session {
     type Error = io::Error;
 
-    /// Says goodbye within [`GOODBYE_LIMIT`]. An interrupted goodbye goes on where it was, with a new limit.
     async fn async_drop_impl(&mut self) -> io::Result<()> {
+        let said = self.say_goodbye(Instant::now() + GOODBYE_LIMIT).await;
+        self.ended = true;
+        said.map_err(|error| self.name(error))
+    }
+}
+
+impl Session {
+    /// An interrupted goodbye goes on where it was when this is called again.
+    async fn say_goodbye(&mut self, limit: Instant) -> io::Result<()> {
         // `take`, so that a second call does not say it twice.
         if let Some(goodbye) = self.goodbye.take() {
             self.outgoing
                 .extend(format!("goodbye: {goodbye}\n").bytes());
         }
-        let limit = Instant::now() + GOODBYE_LIMIT;
         let said = async {
-            self.flush().await?;
+            self.stream.write_all_buf(&mut self.outgoing).await?;
             self.stream.shutdown().await
         };
         timeout_at(limit, said).await.map_err(|_elapsed| {
-            let error = format!("the client did not take it within {GOODBYE_LIMIT:?}");
+            let error =
+                format!("saying goodbye: the client did not take it within {GOODBYE_LIMIT:?}");
             io::Error::new(ErrorKind::TimedOut, error)
         })??;
 
-        // To close a socket that has unread bytes resets the connection, and the goodbye may be lost on its way.
-        // So what else the client sends is read and thrown away until it hangs up.
+        // To close a socket that has unread bytes resets the connection,
+        // and the goodbye may be lost on its way.
+        // So what else the client sends is thrown away until it hangs up.
         // A client that stays is no error: it was told.
         let mut nowhere = tokio::io::sink();
         let rest = tokio::io::copy_buf(&mut self.stream, &mut nowhere);
@@ -233,6 +269,19 @@ impl AsyncDrop for Session {
         }
     }
 }
+// ANCHOR_END: goodbye
+
+// ANCHOR: named
+/// The deadline drops a session in the middle of its goodbye.
+/// The reaper knows only its type, and this the client.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !self.ended {
+            report_unclean(format_args!("{}: its goodbye was cut off", self.peer));
+        }
+    }
+}
+// ANCHOR_END: named
 
 /// A forgotten guard prints its value, and logs must not have what people say to each other: the peer is enough.
 impl Debug for Session {
@@ -246,19 +295,47 @@ impl Debug for Session {
 struct Tally {
     clean: usize,
     unclean: usize,
+    /// How many sessions went to the reaper.
+    reaped: usize,
 }
 
 impl Tally {
     /// Counts a session. Its error is printed at once: a list of them would grow as long as the server runs.
-    fn count(&mut self, ended: Result<(SocketAddr, io::Result<()>), JoinError>) {
-        let error = match ended {
-            Ok((_, Ok(()))) => return self.clean += 1,
-            Ok((peer, Err(error))) => format!("{peer}: {error}"),
-            Err(panicked) => panicked.to_string(),
-        };
-        self.unclean += 1;
-        report(format_args!("a session was not closed cleanly: {error}"));
+    fn count(&mut self, ended: Result<io::Result<()>, JoinError>) {
+        match ended {
+            Ok(Ok(())) => self.clean += 1,
+            Ok(Err(error)) => {
+                self.unclean += 1;
+                report_unclean(error);
+            }
+            // Aborted, or panicked, and the panic has been printed. The goodbye alone decides how it counts.
+            Err(_) => self.reaped += 1,
+        }
     }
+
+    // ANCHOR: settle
+    /// Counts the sessions that went to the reaper.
+    fn settle(&mut self, ended: Result<(), ShutdownError>) {
+        let mut unclean = 0;
+        if let Err(error) = ended {
+            for error in error.errors().iter().flat_map(|errors| errors.iter()) {
+                unclean += 1;
+                match error.downcast_ref::<io::Error>() {
+                    Some(error) => report_unclean(error),
+                    None => report_unclean(error),
+                }
+            }
+            // Each of these has named itself when the deadline dropped it.
+            unclean += error.being_cleaned_up().len();
+        }
+        self.unclean += unclean;
+        self.clean += self.reaped - unclean;
+    }
+    // ANCHOR_END: settle
+}
+
+fn report_unclean(error: impl Display) {
+    report(format_args!("a session was not closed cleanly: {error}"));
 }
 
 /// Prints a line to standard error. Unlike `eprintln!` it does not panic when nobody reads it any more.

@@ -250,7 +250,7 @@ impl ReapError {
         match self.cause {
             Cause::Failed(_) => ReapErrorKind::Failed,
             Cause::Panicked(_) => ReapErrorKind::Panicked,
-            Cause::Abandoned => ReapErrorKind::Abandoned,
+            Cause::RuntimeEnded => ReapErrorKind::RuntimeEnded,
         }
     }
 
@@ -271,7 +271,7 @@ impl ReapError {
         match &self.cause {
             // The box is itself a `CleanupError`, so it has to be opened first.
             Cause::Failed(error) => (**error).as_any().downcast_ref(),
-            Cause::Panicked(_) | Cause::Abandoned => None,
+            Cause::Panicked(_) | Cause::RuntimeEnded => None,
         }
     }
 }
@@ -291,7 +291,7 @@ impl Display for ReapError {
         match &self.cause {
             Cause::Failed(error) => write!(f, "{error:?}"),
             Cause::Panicked(message) => write!(f, "its cleanup panicked: {message}"),
-            Cause::Abandoned => write!(f, "its runtime ended before its cleanup"),
+            Cause::RuntimeEnded => write!(f, "its runtime ended before its cleanup"),
         }
     }
 }
@@ -329,7 +329,7 @@ pub enum ReapErrorKind {
     /// The cleanup panicked. The value, not cleaned up, was dropped as an incident.
     Panicked,
     /// The runtime ended before the cleanup did. The value, not cleaned up, was dropped as an incident.
-    Abandoned,
+    RuntimeEnded,
 }
 
 /// Why a cleanup in a reaper did not succeed.
@@ -337,7 +337,7 @@ pub(crate) enum Cause {
     Failed(Box<dyn CleanupError>),
     /// With the message of the panic.
     Panicked(String),
-    Abandoned,
+    RuntimeEnded,
 }
 
 impl Cause {
@@ -360,7 +360,7 @@ impl Debug for Cause {
         match self {
             Self::Failed(error) => error.fmt(f),
             Self::Panicked(message) => f.debug_tuple("Panicked").field(message).finish(),
-            Self::Abandoned => f.write_str("Abandoned"),
+            Self::RuntimeEnded => f.write_str("RuntimeEnded"),
         }
     }
 }

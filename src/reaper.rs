@@ -320,9 +320,11 @@ impl AsyncDropReaper {
     /// - A value that is in use stays with its owner, and the error names it.
     ///   The owner can still end it with [`Reaped::async_drop`]. Dropped without, it is an incident.
     ///
-    /// The aborted tasks are gone when this returns.
+    /// What was abandoned has been dropped when this returns.
     /// Only a cleanup that blocks its thread, instead of returning to be polled again, cannot be stopped;
     /// for such a one it waits 100 ms longer, then returns.
+    ///
+    /// `async_drop_within` would end the reaper in time, too, but name none of its values.
     ///
     /// # Errors
     ///
@@ -833,17 +835,23 @@ impl<T> Job<T>
 where
     T: AsyncDrop<Error: Send + Sync> + Debug + Send + 'static,
 {
-    async fn run(mut self) {
-        // After a panic nobody looks at the value again: it is only reported.
-        let cause = match AssertUnwindSafe(self.guard.async_drop())
-            .catch_unwind()
-            .await
-        {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => Cause::Failed(Box::new(error)),
-            Err(panic) => Cause::panicked(panic),
-        };
-        self.fail(cause);
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` keeps room for the job twice, for its argument and for its variable"
+    )]
+    fn run(mut self) -> impl Future<Output = ()> + Send {
+        async move {
+            // After a panic nobody looks at the value again: it is only reported.
+            let cause = match AssertUnwindSafe(self.guard.async_drop())
+                .catch_unwind()
+                .await
+            {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => Cause::Failed(Box::new(error)),
+                Err(panic) => Cause::panicked(panic),
+            };
+            self.fail(cause);
+        }
     }
 
     fn fail(&mut self, cause: Cause) {
@@ -866,7 +874,7 @@ where
             } else {
                 report_as_incident(guard);
                 if self.error.is_none() {
-                    self.fail(Cause::Abandoned);
+                    self.fail(Cause::RuntimeEnded);
                 }
             }
         }

@@ -5,7 +5,6 @@
 mod common;
 
 use std::cell::{Cell, RefCell};
-use std::convert::Infallible;
 use std::fmt::{self, Debug};
 use std::future::Future;
 use std::marker::PhantomPinned;
@@ -14,7 +13,7 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use asyncdrop::incident::IncidentKind;
-use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use asyncdrop::{AsyncDrop, AsyncDropGuard};
 use futures::executor::block_on;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -91,14 +90,7 @@ fn g1_a_forgotten_guard_inside_a_forgotten_value_does_not_abort() {
     #[derive(Debug)]
     struct Pool(#[expect(dead_code, reason = "read by Debug")] AsyncDropGuard<Session>);
 
-    #[async_trait]
-    impl AsyncDrop for Pool {
-        type Error = Infallible;
-
-        async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
-            Ok(())
-        }
-    }
+    cleaned_up_at_once!(Pool);
 
     let diary = Diary::default();
     let inner_line = line!() + 1;
@@ -138,14 +130,7 @@ fn g1_a_forgotten_guard_panics_with_all_lines_of_its_value() {
         }
     }
 
-    #[async_trait]
-    impl AsyncDrop for Query {
-        type Error = Infallible;
-
-        async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
-            Ok(())
-        }
-    }
+    cleaned_up_at_once!(Query);
 
     let line = line!() + 1;
     let guard = AsyncDropGuard::new(Query(Sql));

@@ -4,7 +4,6 @@
 
 mod common;
 
-use std::convert::Infallible;
 use std::fmt::{self, Debug};
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use asyncdrop::incident::{self, IncidentKind};
-use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop};
+use asyncdrop::{AsyncDropGuard, with_async_drop};
 use futures::executor::block_on;
 
 use common::{
@@ -42,14 +41,7 @@ impl Debug for Unprintable {
     }
 }
 
-#[async_trait]
-impl AsyncDrop for Unprintable {
-    type Error = Infallible;
-
-    async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
-        Ok(())
-    }
-}
+cleaned_up_at_once!(Unprintable);
 
 #[test]
 fn i1_the_default_hook_panics_on_a_forgotten_guard() {
@@ -138,14 +130,7 @@ fn i1_what_the_default_hook_prints_is_one_line_also_where_the_value_has_many() {
         }
     }
 
-    #[async_trait]
-    impl AsyncDrop for Query {
-        type Error = Infallible;
-
-        async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
-            Ok(())
-        }
-    }
+    cleaned_up_at_once!(Query);
 
     fn program() {
         let _query = AsyncDropGuard::new(Query);
@@ -305,14 +290,7 @@ fn i2_take_hook_returns_the_hook_and_puts_the_default_one_back() {
 #[derive(Debug)]
 struct Unnamed;
 
-#[async_trait]
-impl AsyncDrop for Unnamed {
-    type Error = Infallible;
-
-    async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
-        Ok(())
-    }
-}
+cleaned_up_at_once!(Unnamed);
 
 #[test]
 fn i2_a_hook_may_change_the_hook() {
@@ -519,20 +497,13 @@ fn i3_a_debug_that_forgets_a_guard_of_its_own_does_not_abort() {
         }
     }
 
-    #[async_trait]
-    impl AsyncDrop for Careless {
-        type Error = Infallible;
-
-        async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
-            Ok(())
-        }
-    }
+    cleaned_up_at_once!(Careless);
 
     fn program() {
         let _value = AsyncDropGuard::new(Careless);
         panic!("the line is dead");
     }
-    let inner_line = line!() - 18;
+    let inner_line = line!() - 11;
     let line = line!() - 4;
 
     let outcome = run_in_new_process(

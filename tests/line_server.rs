@@ -3,11 +3,13 @@
 // A process elsewhere than on Unix cannot be sent the Ctrl-C that these tests are about.
 #![cfg(unix)]
 
+#[path = "common/program.rs"]
+mod program;
+
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{self, Stdio};
+use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// Only a test that would hang for ever ever waits this long.
@@ -281,6 +284,139 @@ async fn a_client_that_stays_after_the_goodbye_does_not_hold_up_the_end() {
 }
 
 #[tokio::test]
+async fn a_client_that_says_nothing_is_told_goodbye() {
+    let server = Server::start_with(&["--idle", "1"]).await;
+    let mut silent = server.connect().await;
+    let mut half_a_line = server.connect().await;
+    half_a_line.send("no newl").await;
+    for client in [&mut silent, &mut half_a_line] {
+        client
+            .expect_end("goodbye: no line went back and forth for 1s\n")
+            .await;
+    }
+    drop((silent, half_a_line));
+    server.expect_clean_end(2).await;
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_named_while_the_server_goes_on() {
+    let mut server = Server::start_with(&["--idle", "1"]).await;
+    let mut deaf = server.connect().await;
+    let address = deaf.address();
+    // Until the server has closed the connection.
+    let line = "x".repeat(1023) + "\n";
+    let talk =
+        tokio::spawn(async move { while deaf.0.write_all(line.as_bytes()).await.is_ok() {} });
+    let reason = "saying goodbye: the client did not take it within 2s";
+    server
+        .expect_report(&format!("{UNCLEAN}{address}: {reason}"))
+        .await;
+    within("the end of the connection", talk).await.unwrap();
+
+    server.connect().await.expect_echo("still there\n").await;
+    server.interrupt();
+    let end = server.end().await;
+    assert_eq!(end.stdout, "sessions closed cleanly: 1, not cleanly: 1");
+    assert_eq!(end.stderr, "");
+}
+
+#[tokio::test]
+async fn a_task_that_is_aborted_in_the_middle_of_its_goodbye_does_not_repeat_it() {
+    let server = Server::start().await;
+    let mut clients = Vec::new();
+    for _ in 0..10 {
+        let mut client = server.connect().await;
+        client.send("quit\n").await;
+        // The goodbye has not ended yet: it ends when the client hangs up, or after 2 s.
+        client.expect_line("goodbye: you said quit\n").await;
+        clients.push(client);
+    }
+    server.interrupt();
+    for client in &mut clients {
+        client.expect_end("").await;
+    }
+    drop(clients);
+    let end = server.end().await;
+    assert_eq!(end.stdout, "sessions closed cleanly: 10, not cleanly: 0");
+    assert_eq!(end.stderr, "");
+}
+
+/// Two hundred sessions in every state that a session can be in are aborted at once.
+#[tokio::test]
+async fn ctrl_c_says_goodbye_to_200_clients_within_the_deadline() {
+    let server = Server::start().await;
+    let mut clients = Vec::new();
+    for number in 0..200 {
+        let mut client = server.connect().await;
+        client.expect_echo(&format!("client {number}\n")).await;
+        let goodbye = match number % 5 {
+            0 => {
+                client.send("quit\n").await;
+                "goodbye: you said quit\n"
+            }
+            1 => {
+                client.send("no newl").await;
+                SHUTDOWN
+            }
+            _ => SHUTDOWN,
+        };
+        clients.push((number, client, goodbye));
+    }
+    let mut sessions = JoinSet::new();
+    for (number, client, goodbye) in clients {
+        sessions.spawn(async move {
+            let heard = match number % 20 {
+                2 => client.talk_until_the_end().await,
+                _ => client.listen_until_the_end().await,
+            };
+            let answers = heard
+                .strip_suffix(goodbye)
+                .unwrap_or_else(|| panic!("client {number} did not hear {goodbye:?}: {heard:?}"));
+            assert_eq!(
+                answers.replace("and another thing\n", ""),
+                "",
+                "client {number} heard something else, too"
+            );
+        });
+    }
+    server.interrupt();
+    while let Some(session) = within("the goodbyes", sessions.join_next()).await {
+        session.unwrap();
+    }
+    let end = server.end().await;
+    assert_eq!(end.stdout, "sessions closed cleanly: 200, not cleanly: 0");
+    assert_eq!(end.stderr, "");
+    assert_eq!(end.status, Some(0));
+}
+
+#[tokio::test]
+async fn a_goodbye_that_the_deadline_cuts_off_is_named() {
+    // The deadline comes before the limit of a single goodbye.
+    let server = Server::start_with(&["--deadline", "1"]).await;
+    let mut deaf = Vec::new();
+    for _ in 0..3 {
+        let mut client = server.connect().await;
+        client.expect_echo("hello\n").await;
+        deaf.push(client);
+    }
+    let stuck = deaf.iter_mut().map(|client| client.send_until_stuck());
+    futures::future::join_all(stuck).await;
+
+    server.interrupt();
+    let end = server.end().await;
+    let mut cut_off: Vec<_> = end.stderr.lines().collect();
+    cut_off.sort_unstable();
+    let mut expected: Vec<_> = deaf
+        .iter()
+        .map(|client| format!("{UNCLEAN}{}: its goodbye was cut off", client.address()))
+        .collect();
+    expected.sort_unstable();
+    assert_eq!(cut_off, expected);
+    assert_eq!(end.stdout, "sessions closed cleanly: 0, not cleanly: 3");
+    assert_eq!(end.status, Some(0));
+}
+
+#[tokio::test]
 async fn a_bad_address_is_one_line_and_exit_status_1() {
     for bad in ["nonsense", "127.0.0.1", "127.0.0.1:99999"] {
         let end = run(&["--addr", bad]).await;
@@ -309,6 +445,9 @@ async fn an_argument_that_it_does_not_know_is_one_line_and_exit_status_1() {
     run(&["--addr"])
         .await
         .expect_refusal("line_server: missing argument for option '--addr' (usage: ");
+    run(&["--idle", "soon"])
+        .await
+        .expect_refusal("line_server: cannot parse argument \"soon\": ");
 }
 
 /// The running program. It is killed when a test ends before it does.
@@ -331,7 +470,14 @@ struct Client(BufReader<TcpStream>);
 
 impl Server {
     async fn start() -> Self {
-        let mut child = line_server(&["--addr", "127.0.0.1:0"]).spawn().unwrap();
+        Self::start_with(&[]).await
+    }
+
+    async fn start_with(args: &[&str]) -> Self {
+        let mut child = line_server(&["--addr", "127.0.0.1:0"])
+            .args(args)
+            .spawn()
+            .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
         let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
         let line = within("the address", stdout.next_line()).await.unwrap();
@@ -449,6 +595,34 @@ impl Client {
         assert_eq!(rest, expected);
     }
 
+    /// What the client hears from now on.
+    async fn listen_until_the_end(mut self) -> String {
+        let mut heard = String::new();
+        within("the end of the session", self.0.read_to_string(&mut heard))
+            .await
+            .unwrap();
+        heard
+    }
+
+    /// The same, but all the time the client talks.
+    async fn talk_until_the_end(self) -> String {
+        let (from_server, mut to_server) = self.0.into_inner().into_split();
+        let talk = tokio::spawn(async move {
+            while to_server.write_all(b"and another thing\n").await.is_ok() {}
+        });
+        let mut heard = String::new();
+        let mut from_server = BufReader::new(from_server);
+        within(
+            "the end of the session",
+            from_server.read_to_string(&mut heard),
+        )
+        .await
+        .unwrap();
+        talk.abort();
+        let _ = talk.await;
+        heard
+    }
+
     async fn close_own_half(&mut self) {
         self.0.shutdown().await.unwrap();
     }
@@ -495,7 +669,7 @@ async fn within<F: Future>(what: &str, future: F) -> F::Output {
 
 fn line_server(args: &[&str]) -> Command {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(PROGRAM.get_or_init(|| build_program().unwrap()));
+    let mut command = Command::new(PROGRAM.get_or_init(|| program::build("line_server")));
     command
         .args(args)
         .stdin(Stdio::null())
@@ -503,38 +677,4 @@ fn line_server(args: &[&str]) -> Command {
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     command
-}
-
-/// Builds the program and says where it is.
-///
-/// `cargo test` builds the examples, but `cargo test --test line_server` does not, and would test an old one or none.
-fn build_program() -> io::Result<PathBuf> {
-    // The test is at <target>/<profile>/deps/line_server-<hash>, the program at <target>/<profile>/examples/line_server.
-    let test = std::env::current_exe()?;
-    let profile_folder = test.ancestors().nth(2).expect("cargo put the test there");
-    let target_folder = profile_folder.parent().expect("cargo put the test there");
-    let profile = match profile_folder.file_name().and_then(|name| name.to_str()) {
-        Some("debug") => "dev",
-        Some(name) => name,
-        None => panic!("{} has no profile", test.display()),
-    };
-    let output = process::Command::new(env!("CARGO"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "asyncdrop",
-            "--example",
-            "line_server",
-        ])
-        .args(["--profile", profile, "--target-dir"])
-        .arg(target_folder)
-        .output()?;
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(profile_folder.join("examples/line_server"))
 }

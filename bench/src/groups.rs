@@ -4,6 +4,7 @@ mod arc;
 mod guard;
 mod map;
 mod mutex;
+mod reaper;
 mod shared;
 mod waiting;
 
@@ -33,5 +34,11 @@ pub fn all() -> Vec<Group> {
     groups.push(map::fill(10_000));
     groups.push(waiting::clean_up(10_000));
     groups.extend([1, 1_000].map(shared::create));
+    groups.extend([
+        reaper::adopt(),
+        reaper::let_go(),
+        reaper::hand_over(100_000),
+        reaper::pending(10_000),
+    ]);
     groups
 }

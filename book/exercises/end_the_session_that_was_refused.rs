@@ -85,7 +85,10 @@ mod tests {
         let (ours, mut server) = tokio::io::duplex(64);
         server.write_all(answer.as_bytes()).await.unwrap();
         let ended = match Session::log_in(ours, "ada").await {
-            Ok(mut session) => session.async_drop().await,
+            Ok(mut session) => {
+                assert!(!session.is_dropped());
+                session.async_drop().await
+            }
             Err(error) => Err(error),
         };
         let mut heard = String::new();

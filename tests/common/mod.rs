@@ -124,6 +124,21 @@ impl AsyncDrop for Session {
     }
 }
 
+/// Gives a type a cleanup that has nothing to do and cannot fail.
+#[macro_export]
+macro_rules! cleaned_up_at_once {
+    ($type:ty) => {
+        #[asyncdrop::async_trait]
+        impl asyncdrop::AsyncDrop for $type {
+            type Error = std::convert::Infallible;
+
+            async fn async_drop_impl(&mut self) -> Result<(), Self::Error> {
+                Ok(())
+            }
+        }
+    };
+}
+
 /// The text of `location` as an incident shows it, for this file and this line.
 #[macro_export]
 macro_rules! place {

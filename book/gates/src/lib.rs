@@ -31,6 +31,19 @@ pub fn chapters() -> Vec<chapters::Chapter> {
     chapters::load(&root()).unwrap_or_else(|error| panic!("The book does not load: {error:#}"))
 }
 
+/// What `SUMMARY.md` calls a page.
+pub fn title(page: &str) -> String {
+    let summary = std::fs::read_to_string(root().join("book/src/SUMMARY.md")).unwrap_or_default();
+    summary
+        .lines()
+        .find_map(|line| {
+            line.trim()
+                .strip_suffix(&format!("]({page})"))?
+                .split_once('[')
+        })
+        .map_or_else(|| page.to_owned(), |(_, title)| title.to_owned())
+}
+
 /// The files below a folder of the repository that have this extension, sorted, as paths from the root.
 pub fn files(folder: &str, extension: &str) -> Vec<String> {
     let mut found = Vec::new();

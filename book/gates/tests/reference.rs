@@ -9,7 +9,7 @@ use std::{env, fs};
 
 use asyncdrop_book_gates::api::{self, Public};
 use asyncdrop_book_gates::markdown::{self, Block};
-use asyncdrop_book_gates::{chapters, files, root};
+use asyncdrop_book_gates::{chapters, files, root, title};
 use serde::Deserialize;
 
 const DOCS: &str = "https://docs.rs/asyncdrop/latest/asyncdrop";
@@ -235,18 +235,6 @@ fn code(text: &str) -> String {
 
 fn read(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_default()
-}
-
-/// What `SUMMARY.md` calls a page.
-fn title(page: &str) -> String {
-    read("book/src/SUMMARY.md")
-        .lines()
-        .find_map(|line| {
-            line.trim()
-                .strip_suffix(&format!("]({page})"))?
-                .split_once('[')
-        })
-        .map_or_else(|| page.to_owned(), |(_, title)| title.to_owned())
 }
 
 #[track_caller]

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::{env, fs};
 
 use asyncdrop_book_gates::rules::{Rule, marks, registry, rules};
-use asyncdrop_book_gates::{chapters, root};
+use asyncdrop_book_gates::{chapters, root, title};
 
 const APPENDIX: &str = "book/src/reference/rules.md";
 
@@ -116,19 +116,6 @@ fn link(rule: &Rule) -> String {
         Some(page) => format!("[{id}](../{page}#rule-{})", id.to_lowercase()),
         None => id.clone(),
     }
-}
-
-/// What `SUMMARY.md` calls a page.
-fn title(page: &str) -> String {
-    let summary = fs::read_to_string(root().join("book/src/SUMMARY.md")).unwrap_or_default();
-    summary
-        .lines()
-        .find_map(|line| {
-            line.trim()
-                .strip_suffix(&format!("]({page})"))?
-                .split_once('[')
-        })
-        .map_or_else(|| page.to_owned(), |(_, title)| title.to_owned())
 }
 
 fn list(items: impl Iterator<Item = String>) -> String {

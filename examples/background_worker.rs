@@ -1,0 +1,322 @@
+//! Collects lines from many clients in one file, and loses none that it has acknowledged.
+//!
+//! ```text
+//! cargo run --example background_worker -- --file lines.log --addr 127.0.0.1:7001
+//! ```
+//!
+//! Talk to it with `nc 127.0.0.1 7001`, and stop it with SIGTERM or Ctrl-C. It answers each line with `ok`.
+//!
+//! `ok` means: this line is in the queue, and it will be in the file once, before the process ends.
+//! The file is written and synced once a second, and a last time when the process is told to end, or fails.
+//! Exit status 0 says that this worked, and that the file has every acknowledged line.
+//! Only what no process can see coming, SIGKILL or a power cut, loses lines: those since the last sync.
+//!
+//! A client that reads until the end of the stream knows of each of its lines whether it is in the file.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::mem;
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, Reaped, async_trait};
+use tokio::fs::File;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, interval_at, sleep, timeout};
+
+/// The longest line that is taken, in bytes, with the newline that ends it.
+const MAX_LINE: usize = 1024;
+
+/// How many lines may wait for the writer. When there are more, the clients wait for their `ok`.
+const QUEUE: usize = 1024;
+
+/// How long the end of one connection may take.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
+
+const USAGE: &str =
+    "usage: background_worker --file FILE [--addr HOST:PORT] [--sync SECONDS] [--deadline SECONDS]";
+
+// ANCHOR: main
+#[tokio::main]
+async fn main() {
+    let status = match run().await {
+        Ok(()) => 0,
+        Err(error) => {
+            report(error);
+            1
+        }
+    };
+    // Nothing is left to clean up.
+    // To return would wait for a disk that hangs, also past the deadline.
+    std::process::exit(status);
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let options = Options::from_args().map_err(|error| format!("{error} ({USAGE})"))?;
+    let told_to_end = told_to_end()?;
+    let reaper = AsyncDropReaper::new();
+    let collected = tokio::select! {
+        failed = collect(&reaper, &options) => failed,
+        () = told_to_end => Ok(()),
+    };
+    // The select has dropped `collect` wherever it was.
+    // The reaper has everything that was open there.
+    match AsyncDropReaper::shutdown(reaper, options.deadline).await {
+        Ok(()) => collected,
+        Err(error) => {
+            if let Err(first) = collected {
+                report(first);
+            }
+            Err(format!("acknowledged lines may be lost: {error}").into())
+        }
+    }
+}
+// ANCHOR_END: main
+
+struct Options {
+    file: PathBuf,
+    addr: String,
+    /// How often the file is synced.
+    sync: Duration,
+    /// How long it may take, at the end, to flush the queue and to end the connections.
+    deadline: Duration,
+}
+
+impl Options {
+    fn from_args() -> Result<Self, lexopt::Error> {
+        use lexopt::prelude::*;
+
+        let mut file = None;
+        let mut addr = "127.0.0.1:0".to_owned();
+        let mut sync = Duration::from_secs(1);
+        let mut deadline = Duration::from_secs(10);
+        let mut args = lexopt::Parser::from_env();
+        while let Some(arg) = args.next()? {
+            match arg {
+                Long("file") => file = Some(args.value()?.into()),
+                Long("addr") => addr = args.value()?.string()?,
+                Long("sync") => {
+                    sync = Duration::from_secs(args.value()?.parse::<NonZeroU64>()?.get());
+                }
+                Long("deadline") => deadline = Duration::from_secs(args.value()?.parse()?),
+                _ => return Err(arg.unexpected()),
+            }
+        }
+        Ok(Self {
+            file: file.ok_or("missing option '--file'")?,
+            addr,
+            sync,
+            deadline,
+        })
+    }
+}
+
+/// Completes on SIGTERM and on Ctrl-C. From the call on neither ends the process by itself.
+#[cfg(unix)]
+fn told_to_end() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn told_to_end() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+// ANCHOR: collect
+/// Takes lines from whoever connects.
+/// It returns when it cannot go on, and may be dropped at any time.
+async fn collect(reaper: &AsyncDropReaper, options: &Options) -> Result<(), Box<dyn Error>> {
+    let Options { file, addr, .. } = options;
+    let listener = TcpListener::bind(addr)
+        .await
+        .map_err(|error| format!("cannot listen on {addr}: {error}"))?;
+    let journal = Journal::open(file, options.sync)
+        .await
+        .map_err(|error| format!("cannot open {}: {error}", file.display()))?;
+    let journal = reaper.adopt(journal);
+    writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
+
+    // Dropping the set aborts the tasks, and each drops its connection, which the reaper has adopted.
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = journal.failed() => return Err("the file cannot be written".into()),
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let connection = reaper.adopt(Connection::new(stream));
+                    connections.spawn(attend(connection, journal.queue()));
+                }
+                // The client was gone again, or we are out of file descriptors.
+                // The latter lasts, so don't spin.
+                Err(error) => {
+                    report(format_args!("cannot accept a client: {error}"));
+                    sleep(Duration::from_millis(100)).await;
+                }
+            },
+        }
+    }
+}
+// ANCHOR_END: collect
+
+type Line = Vec<u8>;
+
+// ANCHOR: journal
+/// The file, the task that writes it, and the queue between that and the connections.
+#[derive(Debug)]
+struct Journal {
+    /// `None` once the cleanup has begun.
+    queue: Option<mpsc::Sender<Line>>,
+    writer: JoinHandle<io::Result<()>>,
+}
+
+#[async_trait]
+impl AsyncDrop for Journal {
+    type Error = io::Error;
+
+    /// Returns when all that was queued is in the file and the file is synced.
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
+        // The connections have clones, which go with their tasks.
+        // When none is left, and the queue is empty, the writer ends.
+        self.queue = None;
+        // By reference, so that a second call waits for the same task.
+        (&mut self.writer).await?
+    }
+}
+// ANCHOR_END: journal
+
+impl Journal {
+    async fn open(path: &Path, sync: Duration) -> io::Result<AsyncDropGuard<Self>> {
+        let file = File::options().create(true).append(true).open(path).await?;
+        let (queue, lines) = mpsc::channel(QUEUE);
+        Ok(AsyncDropGuard::new(Self {
+            queue: Some(queue),
+            writer: tokio::spawn(write(lines, file, sync)),
+        }))
+    }
+
+    fn queue(&self) -> mpsc::Sender<Line> {
+        self.queue.as_ref().expect("the journal is open").clone()
+    }
+
+    /// Completes when the writer has given up.
+    async fn failed(&self) {
+        self.queue
+            .as_ref()
+            .expect("the journal is open")
+            .closed()
+            .await;
+    }
+}
+
+// ANCHOR: write
+async fn write(mut lines: mpsc::Receiver<Line>, file: File, every: Duration) -> io::Result<()> {
+    let mut file = BufWriter::with_capacity(64 * 1024, file);
+    let mut sync = interval_at(Instant::now() + every, every);
+    loop {
+        tokio::select! {
+            line = lines.recv() => match line {
+                Some(line) => file.write_all(&line).await?,
+                // Nobody can queue a line any more, and none is left.
+                None => break,
+            },
+            _ = sync.tick() => {
+                file.flush().await?;
+                file.get_ref().sync_data().await?;
+            }
+        }
+    }
+    file.flush().await?;
+    file.get_ref().sync_all().await
+}
+// ANCHOR_END: write
+
+async fn attend(mut connection: Reaped<Connection>, queue: mpsc::Sender<Line>) {
+    if let Err(error) = connection.take_lines(&queue).await {
+        report(format_args!("a connection broke off: {error}"));
+    }
+    let Ok(()) = connection.async_drop().await;
+}
+
+#[derive(Debug)]
+struct Connection {
+    stream: BufReader<TcpStream>,
+    /// The line that is being received.
+    incoming: Line,
+    /// Acknowledgements that were not yet sent.
+    unsent: VecDeque<u8>,
+}
+
+impl Connection {
+    fn new(stream: TcpStream) -> AsyncDropGuard<Self> {
+        AsyncDropGuard::new(Self {
+            stream: BufReader::new(stream),
+            incoming: Vec::new(),
+            unsent: VecDeque::new(),
+        })
+    }
+
+    // ANCHOR: take_lines
+    /// Queues and acknowledges each line until the client hangs up or sends one that is too long.
+    async fn take_lines(&mut self, queue: &mpsc::Sender<Line>) -> io::Result<()> {
+        loop {
+            let room = MAX_LINE - self.incoming.len();
+            let mut stream = (&mut self.stream).take(room as u64);
+            stream.read_until(b'\n', &mut self.incoming).await?;
+            if self.incoming.last() != Some(&b'\n') {
+                return Ok(());
+            }
+            let Ok(place) = queue.reserve().await else {
+                return Ok(());
+            };
+            // There is no `.await` between these two, so there is never one without the other.
+            place.send(mem::take(&mut self.incoming));
+            self.unsent.extend(b"ok\n");
+            self.stream.write_all_buf(&mut self.unsent).await?;
+        }
+    }
+    // ANCHOR_END: take_lines
+}
+
+// ANCHOR: connection
+#[async_trait]
+impl AsyncDrop for Connection {
+    /// A client that is gone before its last `ok` is no failure of ours: the line is kept.
+    type Error = Infallible;
+
+    async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
+        let farewell = async {
+            self.stream.write_all_buf(&mut self.unsent).await?;
+            self.stream.shutdown().await?;
+            // To close a socket that has unread bytes resets the connection,
+            // and acknowledgements may be lost on their way.
+            tokio::io::copy_buf(&mut self.stream, &mut tokio::io::sink()).await
+        };
+        let _ = timeout(FAREWELL_LIMIT, farewell).await;
+        Ok(())
+    }
+}
+// ANCHOR_END: connection
+
+/// Prints a line to standard error. Unlike `eprintln!` it does not panic when nobody reads it any more.
+fn report(line: impl Display) {
+    let _ = writeln!(io::stderr(), "background_worker: {line}");
+}

@@ -1,0 +1,153 @@
+//! A pool of connections to the counter, each of which has to say goodbye before it is closed.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use asyncdrop::{AsyncDrop, AsyncDropGuard, Reaped, ReaperHandle, async_trait};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// How long the goodbye of one connection may take. A counter that hangs holds a place in the pool no longer than this.
+const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
+
+// ANCHOR: connection
+/// A connection to the counter. It speaks the inline commands of Redis: a line there, a line back.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: BufReader<TcpStream>,
+    /// What was not sent yet. It is kept here so that a canceled request cannot tear a command.
+    outgoing: VecDeque<u8>,
+    incoming: Vec<u8>,
+    /// A command failed, and whoever sent it has the error. There is nobody to say goodbye to.
+    broken: bool,
+    said_goodbye: bool,
+    /// The place in the pool, while the connection is not idle.
+    place: Option<OwnedSemaphorePermit>,
+}
+
+#[async_trait]
+impl AsyncDrop for Connection {
+    type Error = io::Error;
+
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
+        if self.broken {
+            return Ok(());
+        }
+        if !mem::replace(&mut self.said_goodbye, true) {
+            self.outgoing.extend(b"QUIT\r\n");
+        }
+        let goodbye = async {
+            self.stream.write_all_buf(&mut self.outgoing).await?;
+            // The answer to a command whose sender is gone may come first.
+            while self.stream.read_until(b'\n', &mut self.incoming).await? > 0 {}
+            io::Result::Ok(())
+        };
+        timeout(GOODBYE_LIMIT, goodbye).await??;
+        match self.incoming.ends_with(b"+OK\r\n") {
+            true => Ok(()),
+            false => Err(ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+// ANCHOR_END: connection
+
+impl Connection {
+    async fn open(counter: &str) -> io::Result<AsyncDropGuard<Self>> {
+        let stream = BufReader::new(TcpStream::connect(counter).await?);
+        Ok(AsyncDropGuard::new(Self {
+            stream,
+            outgoing: VecDeque::new(),
+            incoming: Vec::new(),
+            broken: false,
+            said_goodbye: false,
+            place: None,
+        }))
+    }
+
+    async fn increment(&mut self, page: &str) -> io::Result<u64> {
+        let result = self.try_increment(page).await;
+        self.broken = result.is_err();
+        result
+    }
+
+    async fn try_increment(&mut self, page: &str) -> io::Result<u64> {
+        self.outgoing.extend(format!("INCR {page}\r\n").bytes());
+        self.stream.write_all_buf(&mut self.outgoing).await?;
+        self.incoming.clear();
+        self.stream.read_until(b'\n', &mut self.incoming).await?;
+        let answer = String::from_utf8_lossy(&self.incoming);
+        let count = answer
+            .strip_prefix(':')
+            .map(|count| count.trim_end().parse());
+        count
+            .and_then(Result::ok)
+            .ok_or_else(|| io::Error::other(format!("the counter answered {answer:?}")))
+    }
+}
+
+// ANCHOR: pool
+/// Opens no more than so many connections, and opens them when they are needed.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    counter: String,
+    reaper: ReaperHandle,
+    places: Arc<Semaphore>,
+    /// `None` after the end of the pool.
+    idle: Mutex<Option<Vec<Reaped<Connection>>>>,
+}
+
+impl Pool {
+    /// Counts a visit. This future may be dropped at any time.
+    pub(crate) async fn visit(&self, page: &str) -> io::Result<u64> {
+        let places = Arc::clone(&self.places);
+        let place = places.acquire_owned().await.map_err(io::Error::other)?;
+        let mut connection = match self.idle_connection() {
+            Some(connection) => connection,
+            None => self.reaper.adopt(Connection::open(&self.counter).await?),
+        };
+        connection.place = Some(place);
+        // Here we can be canceled, or fail. That drops the connection,
+        // so the reaper closes it, and then its place is free.
+        let count = connection.increment(page).await?;
+        // Only a connection whose command was answered goes back.
+        self.put_back(connection);
+        Ok(count)
+    }
+}
+// ANCHOR_END: pool
+
+impl Pool {
+    pub(crate) fn new(counter: String, size: usize, reaper: ReaperHandle) -> Self {
+        Self {
+            counter,
+            reaper,
+            places: Arc::new(Semaphore::new(size)),
+            idle: Mutex::new(Some(Vec::new())),
+        }
+    }
+
+    fn idle_connection(&self) -> Option<Reaped<Connection>> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.as_mut()?.pop()
+    }
+
+    fn put_back(&self, mut connection: Reaped<Connection>) {
+        // Let go at the end: who gets the place next must find the connection.
+        let _place = connection.place.take();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(idle) = idle.as_mut() {
+            idle.push(connection);
+        }
+    }
+
+    /// Hands the idle connections to the reaper. Those in use follow when their requests end.
+    pub(crate) fn close(&self) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        *idle = None;
+    }
+}

@@ -1,0 +1,42 @@
+//! Builds a program of `examples/` for the tests that run it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Builds the program and says where it is.
+///
+/// `cargo test` builds the examples, but `cargo test --test line_server` does not, and would test an old one or none.
+pub(crate) fn build(name: &str) -> PathBuf {
+    // The test is at <target>/<profile>/deps/line_server-<hash>, the program at <target>/<profile>/examples/line_server.
+    let test = std::env::current_exe().unwrap();
+    let profile_folder = test.ancestors().nth(2).expect("cargo put the test there");
+    let target_folder = profile_folder.parent().expect("cargo put the test there");
+    let profile = match profile_folder.file_name() {
+        Some(name) if name == "debug" => OsString::from("dev"),
+        Some(name) => name.to_owned(),
+        None => panic!("{} has no profile", test.display()),
+    };
+    let output = Command::new(env!("CARGO"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "asyncdrop",
+            "--example",
+            name,
+        ])
+        .arg("--profile")
+        .arg(profile)
+        .arg("--target-dir")
+        .arg(target_folder)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    profile_folder.join("examples").join(name)
+}
