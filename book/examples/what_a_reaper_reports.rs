@@ -38,7 +38,7 @@ fn log(error: &ReapError) {
             None => println!("  {error}"),
         },
         ReapErrorKind::Panicked => println!("  it panicked"),
-        ReapErrorKind::Abandoned => println!("  its runtime ended"),
+        ReapErrorKind::RuntimeEnded => println!("  its runtime ended"),
         _ => println!("  {error}"),
     }
 }
