@@ -1,0 +1,71 @@
+use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait, incident};
+use asyncdrop::{ReapError, ReapErrorKind, ReapErrors};
+use std::{io, time::Duration};
+use tokio::{fs, time::timeout};
+
+/// A scratch file. Those below are gone before their cleanup, and one has no name.
+#[derive(Debug)]
+struct Scratch {
+    path: &'static str,
+    delay: Duration,
+}
+
+impl Scratch {
+    #[track_caller]
+    fn named(path: &'static str, seconds: u64) -> AsyncDropGuard<Self> {
+        let delay = Duration::from_secs(seconds);
+        AsyncDropGuard::new(Self { path, delay })
+    }
+}
+
+#[async_trait]
+impl AsyncDrop for Scratch {
+    type Error = io::Error;
+
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
+        assert_ne!(self.path, "", "a file has a name");
+        tokio::time::sleep(self.delay).await;
+        fs::remove_file(self.path).await
+    }
+}
+
+fn log(error: &ReapError) {
+    let line = error.location().line();
+    println!("{} of line {line}:", error.type_name());
+    match error.kind() {
+        ReapErrorKind::Failed => match error.downcast_ref::<io::Error>() {
+            Some(error) => println!("  {:?}", error.kind()),
+            None => println!("  {error}"),
+        },
+        ReapErrorKind::Panicked => println!("  it panicked"),
+        ReapErrorKind::RuntimeEnded => println!("  its runtime ended"),
+        _ => println!("  {error}"),
+    }
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    incident::set_hook(Box::new(|incident| {
+        println!("incident: {:?} {}", incident.kind(), incident.type_name());
+    }));
+    let mut reaper = AsyncDropReaper::new();
+    let handle = reaper.handle();
+    drop(handle.adopt(Scratch::named("gone/1.tmp", 0)));
+    drop(handle.adopt(Scratch::named("gone/2.tmp", 60)));
+    drop(handle.adopt(Scratch::named("", 0)));
+
+    let limit = Duration::from_secs(10);
+    assert!(timeout(limit, reaper.async_drop()).await.is_err());
+    println!("after {limit:?} still pending: {}", reaper.pending());
+    let errors: ReapErrors = reaper.async_drop().await.unwrap_err();
+    println!("{} of {} failed", errors.len(), errors.total());
+    errors.iter().for_each(log);
+
+    // The reaper has ended. What it adopts now works in place, or is an incident.
+    let mut late = handle.adopt(Scratch::named("gone/4.tmp", 0));
+    println!(
+        "in place: {:?}",
+        late.async_drop().await.map_err(|it| it.kind())
+    );
+    drop(handle.adopt(Scratch::named("gone/5.tmp", 0)));
+}
