@@ -87,27 +87,40 @@ fn appendix(rules: &[Rule]) -> String {
     for rule in rules {
         if rule.group != group {
             group = &rule.group;
-            write!(text, "\n## {group}\n\n").expect("a string takes everything");
-            text.push_str("| rule | taught on | snippets | tests |\n|---|---|---|---|\n");
+            write!(text, "\n## {group}\n").expect("a string takes everything");
         }
-        writeln!(
+        let page = rule.page.as_deref().unwrap_or("introduction.md");
+        let (snippets, tests) = (rule.snippets.len(), rule.tests.len());
+        write!(
             text,
-            "| **{}** {} | {} | {} | {} |",
+            "\n**{}** {} ([{}](../{page}))\n\n<details>\n<summary>{}, {}</summary>\n\n",
             link(rule),
             rule.says,
-            rule.page
-                .as_deref()
-                .map_or("–".into(), |page| format!("[{}](../{page})", title(page))),
-            list(
-                rule.snippets
-                    .iter()
-                    .map(|snippet| format!("[{}](../{})", snippet.name, snippet.link))
-            ),
-            folded(&rule.tests),
+            title(page),
+            counted(snippets, "snippet"),
+            counted(tests, "test"),
         )
         .expect("a string takes everything");
+        for snippet in &rule.snippets {
+            writeln!(text, "- [{}](../{})", snippet.name, snippet.link)
+                .expect("a string takes everything");
+        }
+        for (name, file) in &rule.tests {
+            let line = if name.contains('/') {
+                format!("- `{name}`")
+            } else {
+                format!("- `{file}`: `{name}`")
+            };
+            writeln!(text, "{line}").expect("a string takes everything");
+        }
+        text.push_str("\n</details>\n");
     }
     text
+}
+
+fn counted(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
 }
 
 fn link(rule: &Rule) -> String {
@@ -116,31 +129,4 @@ fn link(rule: &Rule) -> String {
         Some(page) => format!("[{id}](../{page}#rule-{})", id.to_lowercase()),
         None => id.clone(),
     }
-}
-
-fn list(items: impl Iterator<Item = String>) -> String {
-    let items: Vec<_> = items.collect();
-    if items.is_empty() {
-        "–".into()
-    } else {
-        items.join(", ")
-    }
-}
-
-/// Up to two tests are shown, more are folded, so that a row stays a row.
-fn folded(tests: &[(String, String)]) -> String {
-    let named = list(tests.iter().map(|(name, file)| {
-        if name.contains('/') {
-            format!("`{name}`")
-        } else {
-            format!("`{file}`: `{name}`")
-        }
-    }));
-    if tests.len() <= 2 {
-        return named;
-    }
-    format!(
-        "<details><summary>{} tests</summary>{named}</details>",
-        tests.len()
-    )
 }
