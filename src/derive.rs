@@ -93,7 +93,8 @@ use crate::incident::HeldError;
 /// Each error must be an [`Error`](std::error::Error) that is `Send` and `Sync`, or what else goes into a
 /// `Box<dyn Error + Send + Sync>`, and own all that it holds (`'static`).
 ///
-/// With `#[async_drop(error = "..")]` the first error is returned, turned into that type by [`From`].
+/// With `#[async_drop(error = "..")]` the first error is returned, turned into that type by [`From`]:
+/// the first in the order of the cleanups, with `concurrent` in that of the declaration.
 /// Each of the others is a [`Suppressed`](crate::incident::IncidentKind::Suppressed) incident.
 /// A field that cannot fail needs a `From<Infallible>` as well, which [`io::Error`](std::io::Error), for one, does not have.
 ///

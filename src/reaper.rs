@@ -41,8 +41,8 @@ use crate::{AsyncDrop, AsyncDropGuard, PendingValue, ReapErrors, ShutdownError};
 ///
 /// # Errors
 ///
-/// `async_drop` waits until every adopted value is gone, and returns every error of the cleanups that the reaper ran,
-/// as [`ReapErrors`]. It waits without a limit, also for values that are still in use:
+/// `async_drop` waits until every adopted value is gone, and returns every error of the cleanups that were handed over,
+/// also of those that never ran because the runtime had ended, as [`ReapErrors`]. It waits without a limit, also for values that are still in use:
 /// do not await it while you hold a [`Reaped`] yourself.
 ///
 /// # Panics in a cleanup
