@@ -67,6 +67,7 @@ with_three_sessions! {
     #[async_drop(concurrent)] Concurrent
     #[async_drop(error = "String")] FirstError
     #[async_drop(reverse, error = "Alarm")] LastError
+    #[async_drop(concurrent, error = "String")] FirstDeclared
 }
 
 fn three(diary: &Diary) -> [Session; 3] {
@@ -597,6 +598,24 @@ fn dv8_with_reverse_the_first_error_is_that_of_the_last_field() {
     assert_eq!(result, Err(Alarm::Session("two".into())));
     assert_eq!(incidents.len(), 1);
     assert!(incidents[0].message.contains(r#""one""#));
+}
+
+#[test]
+fn dv8_with_concurrent_the_first_error_is_that_of_the_first_field_whichever_failed_first() {
+    let diary = Diary::default();
+    let fails = |user, why| Session::of(user, &diary).ending(Ending::Fails(why));
+    let (result, incidents) = record(|| {
+        let sessions = [
+            fails("ada", "one").waiting(2),
+            fails("bob", "two"),
+            Session::of("cyd", &diary),
+        ];
+        block_on(FirstDeclared::of(sessions).async_drop())
+    });
+
+    assert_eq!(result, Err("one".to_owned()));
+    assert_eq!(incidents.len(), 1);
+    assert!(incidents[0].message.contains(r#""two""#));
 }
 
 #[test]
