@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::incident::{HeldError, contain_panic};
 use crate::reap_errors::Cause;
+use crate::scope::first_error;
 use crate::{AsyncDrop, AsyncDropGuard, PendingValue, ReapErrors, ShutdownError};
 
 /// Cleans up what was dropped before its cleanup had ended, in tasks of its own, and waits for all of it at the end.
@@ -553,16 +554,8 @@ impl ReaperHandle {
         let mut value = self.adopt(guard);
         async move {
             let body = f(&mut value).await;
-            match (body, value.async_drop().await) {
-                (Ok(body), Ok(())) => Ok(body),
-                (Ok(_), Err(cleanup)) => Err(E::from(cleanup)),
-                (Err(error), Ok(())) => Err(error),
-                (Err(error), Err(cleanup)) => {
-                    let created_at = value.guard.created_at();
-                    drop(HeldError::from_cleanup_of::<T>(cleanup, created_at));
-                    Err(error)
-                }
-            }
+            let cleanup = value.async_drop().await;
+            first_error::<T, R, E>(body, cleanup, value.guard.created_at(), E::from)
         }
     }
 

@@ -1,5 +1,6 @@
 use std::error::Error;
 use std::fmt::{self, Debug, Display};
+use std::panic::Location;
 
 use crate::incident::HeldError;
 use crate::{AsyncDrop, AsyncDropGuard};
@@ -324,9 +325,7 @@ where
     }
 }
 
-/// Cleans up after a body has ended, and decides which error the caller gets.
-///
-/// The body's error comes first: it was there first, and the failing cleanup is often its consequence.
+/// Cleans up after a body has ended, and returns what the caller gets.
 async fn end_scope<T, R, E>(
     mut guard: AsyncDropGuard<T>,
     body: Result<R, E>,
@@ -335,13 +334,28 @@ async fn end_scope<T, R, E>(
 where
     T: AsyncDrop + Debug,
 {
-    match body {
-        Ok(value) => match guard.async_drop().await {
-            Ok(()) => Ok(value),
-            Err(cleanup) => Err(map_error(cleanup)),
-        },
-        Err(error) => {
-            clean_up_after_error(guard).await;
+    let cleanup = guard.async_drop().await;
+    first_error::<T, R, E>(body, cleanup, guard.created_at(), map_error)
+}
+
+/// Decides which error the caller of a scope gets.
+///
+/// The body's error comes first: it was there first, and the failing cleanup is often its consequence.
+pub(crate) fn first_error<T, R, E>(
+    body: Result<R, E>,
+    cleanup: Result<(), T::Error>,
+    created_at: &'static Location<'static>,
+    map_error: impl FnOnce(T::Error) -> E,
+) -> Result<R, E>
+where
+    T: AsyncDrop,
+{
+    match (body, cleanup) {
+        (Ok(body), Ok(())) => Ok(body),
+        (Ok(_), Err(cleanup)) => Err(map_error(cleanup)),
+        (Err(error), Ok(())) => Err(error),
+        (Err(error), Err(cleanup)) => {
+            drop(HeldError::from_cleanup_of::<T>(cleanup, created_at));
             Err(error)
         }
     }
