@@ -161,7 +161,7 @@ fn w2_flatten_with_two_errors_returns_the_first_and_reports_the_second() {
 }
 
 #[test]
-fn w2_flatten_lets_a_panic_of_the_cleanup_go_on_and_reports_the_guard() {
+fn w2_flatten_lets_a_panic_of_the_cleanup_go_on_and_reports_the_guard_and_the_error() {
     let diary = Diary::default();
     let session = Session::of("ada", &diary).ending(Ending::Panics("no route"));
     let first: First = Ok(AsyncDropGuard::new(session));
@@ -175,11 +175,12 @@ fn w2_flatten_lets_a_panic_of_the_cleanup_go_on_and_reports_the_guard() {
 
     assert_eq!(message, "no route");
     let kinds: Vec<_> = incidents.iter().map(|it| it.kind).collect();
-    assert_eq!(kinds, [IncidentKind::Interrupted]);
+    assert_eq!(kinds, [IncidentKind::Interrupted, IncidentKind::Suppressed]);
+    assert!(incidents[1].message.contains("no such table"));
 }
 
 #[test]
-fn w2_flatten_reports_the_guard_when_it_is_cancelled() {
+fn w2_flatten_reports_the_guard_and_the_error_when_it_is_cancelled() {
     let diary = Diary::default();
     let first: First = Ok(AsyncDropGuard::new(Session::of("ada", &diary).waiting(2)));
     let second = Second::Err(QueryError("no such table"));
@@ -189,7 +190,8 @@ fn w2_flatten_reports_the_guard_when_it_is_cancelled() {
     });
 
     let kinds: Vec<_> = incidents.iter().map(|it| it.kind).collect();
-    assert_eq!(kinds, [IncidentKind::Interrupted]);
+    assert_eq!(kinds, [IncidentKind::Interrupted, IncidentKind::Suppressed]);
+    assert!(incidents[1].message.contains("no such table"));
 }
 
 #[test]
