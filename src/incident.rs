@@ -1,7 +1,7 @@
 //! What the crate reports instead of losing it, and the hook that it reports to.
 //!
 //! Some things go wrong where no `Result` can carry them: a guard goes out of scope without its cleanup,
-//! or a cleanup fails while an earlier error is on its way to the caller.
+//! or a cleanup fails while an earlier error is on its way to the caller, or a cancellation takes that way from it.
 //! Each is an [`Incident`], and each goes to the hook of the process, which works like the one of [`std::panic`](mod@std::panic).
 //!
 //! The default hook panics where a cleanup was missed on a thread that is not already unwinding.
@@ -21,7 +21,7 @@
 //! }));
 //! ```
 
-use std::any::type_name;
+use std::any::{Any, type_name};
 use std::fmt::{self, Debug, Display};
 use std::io::Write;
 use std::mem;
@@ -60,7 +60,8 @@ pub enum IncidentKind {
     Forgotten,
     /// A guard was dropped after its cleanup had begun and before it had ended.
     Interrupted,
-    /// A cleanup failed, and its error could not be returned because an earlier error was.
+    /// A cleanup failed, and its error could not be returned:
+    /// an earlier error was, or a cancellation or a panic took the way from it.
     Suppressed,
 }
 
@@ -426,5 +427,13 @@ pub(crate) fn contain_panic<R>(f: impl FnOnce() -> R) -> Option<R> {
             mem::forget(payload);
             None
         }
+    }
+}
+
+/// Keeps the first panic of several. The payload of a later one is leaked, because its `Drop` could panic in turn.
+pub(crate) fn keep_first(first: &mut Option<Box<dyn Any + Send>>, panic: Box<dyn Any + Send>) {
+    match first {
+        Some(_) => mem::forget(panic),
+        None => *first = Some(panic),
     }
 }

@@ -145,6 +145,47 @@ fn g1_a_forgotten_guard_panics_with_all_lines_of_its_value() {
 }
 
 #[test]
+fn g1_a_forgotten_guard_whose_value_panics_in_its_own_drop_does_not_abort_the_process() {
+    fn program() {
+        let session = Session::of("ada", &Diary::default()).panicking_in_drop("no route");
+        let _session = AsyncDropGuard::new(session);
+    }
+    let line = line!() - 2;
+
+    let outcome = run_in_new_process(
+        "g1_a_forgotten_guard_whose_value_panics_in_its_own_drop_does_not_abort_the_process",
+        program,
+    );
+
+    let place = place!(line, 24);
+    assert_eq!(
+        outcome,
+        Outcome {
+            lived_on: true,
+            stderr: format!(
+                "thread 'program' panicked at src/incident.rs\n\
+                 Forgot to call async_drop on Session(\"ada\"), created at {place}\n\
+                 thread 'program' panicked at tests/common/mod.rs\n\
+                 no route\n"
+            ),
+        }
+    );
+}
+
+#[test]
+fn g1_a_value_that_panics_in_its_own_drop_does_so_where_the_hook_does_not_panic() {
+    let diary = Diary::default();
+    let session = Session::of("ada", &diary).panicking_in_drop("no route");
+    let guard = AsyncDropGuard::new(session);
+
+    let (message, incidents) = record(|| message_of_panic(|| drop(guard)));
+
+    assert_eq!(message, "no route");
+    assert_eq!(incidents.len(), 1);
+    diary.assert_reads(&["ada dropped"]);
+}
+
+#[test]
 fn g2_a_guard_dropped_while_unwinding_is_reported_and_the_first_panic_goes_on() {
     let diary = Diary::default();
 
@@ -217,6 +258,28 @@ fn g2_an_interrupted_guard_dropped_while_unwinding_does_not_abort_the_process() 
             ),
         }
     );
+}
+
+#[test]
+fn g2_a_value_that_panics_in_its_own_drop_while_unwinding_does_not_abort_the_process() {
+    fn program() {
+        let session = Session::of("ada", &Diary::default()).panicking_in_drop("no route");
+        let _session = AsyncDropGuard::new(session);
+        panic!("the line is dead");
+    }
+
+    let outcome = run_in_new_process(
+        "g2_a_value_that_panics_in_its_own_drop_while_unwinding_does_not_abort_the_process",
+        program,
+    );
+
+    assert!(outcome.lived_on, "{}", outcome.stderr);
+    assert!(
+        outcome
+            .stderr
+            .contains("Forgot to call async_drop on Session")
+    );
+    assert!(outcome.stderr.contains("no route"));
 }
 
 #[test]

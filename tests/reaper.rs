@@ -1159,6 +1159,38 @@ fn rp9_an_error_whose_value_then_panics_in_its_own_drop_is_reported() {
 }
 
 #[test]
+fn rp9_a_cleanup_that_panics_and_a_value_that_panics_in_its_own_drop_do_not_abort() {
+    fn program() {
+        runtime().block_on(async {
+            let mut reaper = AsyncDropReaper::new();
+            let session = Session::of("ada", &Diary::default())
+                .ending(Ending::Panics("no answer"))
+                .panicking_in_drop("drop panics");
+            drop(reaper.adopt(AsyncDropGuard::new(session)));
+            let errors = reaper.async_drop().await.unwrap_err();
+            let text = errors.to_string();
+            assert!(text.ends_with("panicked: no answer"), "{text}");
+            eprintln!("the reaper has ended");
+        });
+    }
+
+    let outcome = run_in_new_process(
+        "rp9_a_cleanup_that_panics_and_a_value_that_panics_in_its_own_drop_do_not_abort",
+        program,
+    );
+
+    assert!(outcome.lived_on, "{}", outcome.stderr);
+    for text in [
+        "no answer",
+        "was interrupted before it finished",
+        "drop panics",
+        "the reaper has ended",
+    ] {
+        assert!(outcome.stderr.contains(text), "{text}: {}", outcome.stderr);
+    }
+}
+
+#[test]
 fn rp10_outside_of_a_runtime_it_panics_where_it_was_called() {
     fn program() {
         let _ = AsyncDropReaper::new();
