@@ -14,14 +14,18 @@ use crate::{AsyncDrop, AsyncDropGuard};
 ///
 /// The first error there was: that of `first` before that of `second`, and both before that of a cleanup.
 /// The ones that are not returned are [`Suppressed`](crate::incident::IncidentKind::Suppressed) incidents.
+/// One that came instead of a guard names the type of the value that there would have been,
+/// and the place where this function was called.
 ///
 /// # Panics
 ///
-/// A panic in the cleanup goes on in the place of the error, and the guard reports it as an incident.
+/// A panic in the cleanup goes on in the place of the error.
+/// The guard reports that it was interrupted, and the error is a `Suppressed` incident.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future drops the guards it holds, armed or interrupted, and each is an incident.
+/// So is an error that it holds.
 ///
 /// # Examples
 ///
@@ -72,24 +76,28 @@ pub fn flatten_async_drop<E, T, E1, U, E2>(
 where
     T: AsyncDrop + Debug,
     U: AsyncDrop + Debug,
+    E1: Debug,
     E2: Debug,
     E: From<E1> + From<E2>,
 {
     let called_from = Location::caller();
+    // Held, because the cleanup of the other value can be cancelled, and a hook can panic.
+    let first = first.map_err(|error| HeldError::from_cleanup_of::<T>(error, called_from));
+    let second = second.map_err(|error| HeldError::from_cleanup_of::<U>(error, called_from));
     async move {
         match (first, second) {
             (Ok(first), Ok(second)) => Ok((first, second)),
             (Err(error), Ok(second)) => {
                 clean_up_after_error(second).await;
-                Err(error.into())
+                Err(error.into_inner().into())
             }
             (Ok(first), Err(error)) => {
                 clean_up_after_error(first).await;
-                Err(error.into())
+                Err(error.into_inner().into())
             }
             (Err(first), Err(second)) => {
-                drop(HeldError::from_cleanup_of::<U>(second, called_from));
-                Err(first.into())
+                drop(second);
+                Err(first.into_inner().into())
             }
         }
     }
