@@ -16,11 +16,13 @@
 ///
 /// # Panics
 ///
-/// A panic in the block goes on, and the cleanup is skipped. The guard reports it as an incident.
+/// - A panic in the block goes on, and the cleanup is skipped. The guard reports it as an incident.
+/// - A panic in the cleanup goes on, and what the block ended with is dropped, its error too.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future around the macro drops the guard, armed or interrupted, and that is an incident.
+/// If the block had ended by then, what it ended with is dropped, its error too.
 ///
 /// # Examples
 ///
@@ -107,11 +109,13 @@ macro_rules! with_async_drop_2 {
 ///
 /// # Panics
 ///
-/// A panic in the block goes on, and the cleanup is skipped. The guard reports it as an incident.
+/// - A panic in the block goes on, and the cleanup is skipped. The guard reports it as an incident.
+/// - A panic in the cleanup goes on, and what the block ended with is dropped, its error too.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future around the macro drops the guard, armed or interrupted, and that is an incident.
+/// If the block had ended by then, what it ended with is dropped, its error too.
 ///
 /// # Examples
 ///

@@ -15,14 +15,17 @@ use crate::{AsyncDrop, AsyncDropGuard};
 /// - The error of `f`, if it failed. Should the cleanup fail too, its error is reported as a
 ///   [`Suppressed`](crate::incident::IncidentKind::Suppressed) incident.
 /// - The error of the cleanup, if `f` succeeded. What `f` returned is dropped.
+///   So let it return no guard where the cleanup can fail: dropped, that guard panics, and the error is an incident.
 ///
 /// # Panics
 ///
-/// A panic in `f` goes on, and the cleanup is skipped. The guard reports it as an incident.
+/// - A panic in `f` goes on, and the cleanup is skipped. The guard reports it as an incident.
+/// - A panic in the cleanup goes on, and what `f` returned is dropped, its error too.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future drops the guard, armed or interrupted, and that is an incident.
+/// If `f` had ended by then, what it returned is dropped, its error too.
 /// To be able to go on after a timeout, keep the guard and call [`AsyncDropGuard::async_drop`] yourself.
 ///
 /// # Examples
@@ -83,11 +86,13 @@ where
 ///
 /// # Panics
 ///
-/// A panic in `f` goes on, and the cleanup is skipped. The guard reports it as an incident.
+/// - A panic in `f` goes on, and the cleanup is skipped. The guard reports it as an incident.
+/// - A panic in the cleanup goes on, and what `f` returned is dropped, its error too.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future drops the guard, armed or interrupted, and that is an incident.
+/// If `f` had ended by then, what it returned is dropped, its error too.
 ///
 /// # Examples
 ///
@@ -141,7 +146,10 @@ where
     match (body, guard.async_drop().await) {
         (Ok(value), Ok(())) => Ok(value),
         (Err(body), Ok(())) => Err(ScopeError::Body(body)),
-        (Ok(_), Err(cleanup)) => Err(ScopeError::Cleanup(cleanup)),
+        (Ok(value), Err(cleanup)) => {
+            let cleanup = drop_before::<T, R>(value, cleanup, guard.created_at());
+            Err(ScopeError::Cleanup(cleanup))
+        }
         (Err(body), Err(cleanup)) => Err(ScopeError::Both { body, cleanup }),
     }
 }
@@ -248,11 +256,13 @@ impl<B: Error + 'static, C: Error + 'static> Error for ScopeError<B, C> {
 ///
 /// # Panics
 ///
-/// A panic in `f` goes on, and the cleanup is skipped. The guard reports it as an incident.
+/// - A panic in `f` goes on, and the cleanup is skipped. The guard reports it as an incident.
+/// - A panic in the cleanup goes on, and what `f` returned is dropped, its error too.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future drops the guard, armed or interrupted, and that is an incident.
+/// If `f` had ended by then, what it returned is dropped, its error too.
 ///
 /// # Examples
 ///
@@ -352,13 +362,25 @@ where
 {
     match (body, cleanup) {
         (Ok(body), Ok(())) => Ok(body),
-        (Ok(_), Err(cleanup)) => Err(map_error(cleanup)),
+        (Ok(body), Err(cleanup)) => Err(map_error(drop_before::<T, R>(body, cleanup, created_at))),
         (Err(error), Ok(())) => Err(error),
         (Err(error), Err(cleanup)) => {
             drop(HeldError::from_cleanup_of::<T>(cleanup, created_at));
             Err(error)
         }
     }
+}
+
+/// Drops what a body has returned, before the error of the cleanup is returned in its place.
+///
+/// It may be a guard, which panics when it is dropped. The error must not be lost on the way.
+fn drop_before<T, R>(body: R, cleanup: T::Error, created_at: &'static Location<'static>) -> T::Error
+where
+    T: AsyncDrop,
+{
+    let cleanup = HeldError::from_cleanup_of::<T>(cleanup, created_at);
+    drop(body);
+    cleanup.into_inner()
 }
 
 /// What the macros expand to. It is not part of the public interface.

@@ -13,12 +13,14 @@ use std::process::Command;
 
 use asyncdrop::incident::IncidentKind;
 use asyncdrop::{
-    AsyncDrop, AsyncDropGuard, ScopeError, async_trait, with_async_drop, with_async_drop_2,
-    with_async_drop_2_infallible, with_async_drop_both_errors,
+    AsyncDrop, AsyncDropGuard, ScopeError, async_drop_on_err, async_trait, with_async_drop,
+    with_async_drop_2, with_async_drop_2_infallible, with_async_drop_both_errors,
 };
 use futures::executor::block_on;
 
-use common::{Diary, Ending, Recorded, Session, abandon_after, message_of_panic, record};
+use common::{
+    Diary, Ending, Recorded, Session, abandon_after, message_of_panic, record, run_in_new_process,
+};
 
 const CLEANED_UP_AFTER_THE_BLOCK: [&str; 4] = [
     "block ends",
@@ -754,6 +756,111 @@ fn assert_forgotten_while_unwinding(incidents: &[Recorded], place: String) {
             message: format!("Forgot to call async_drop on Session(\"ada\"), created at {place}"),
         }]
     );
+}
+
+/// A guard whose cleanup panics.
+fn panicking_session(diary: &Diary) -> AsyncDropGuard<Session> {
+    AsyncDropGuard::new(Session::of("ada", diary).ending(Ending::Panics("no route")))
+}
+
+#[test]
+fn w5_a_panic_in_the_cleanup_goes_on_and_takes_the_error_of_the_body_along() {
+    fn check(scope: impl Future<Output: std::fmt::Debug>, diary: &Diary) {
+        let (message, incidents) = record(|| message_of_panic(|| block_on(scope)));
+        assert_eq!(message, "no route");
+        let kinds: Vec<_> = incidents.iter().map(|it| it.kind).collect();
+        assert_eq!(kinds, [IncidentKind::Interrupted]);
+        diary.assert_reads(&["ada cleanup begins", "ada cleanup panics", "ada dropped"]);
+    }
+    const DEAD: Result<(), AppError> = Err(AppError::Body("the line is dead"));
+
+    let diary = Diary::default();
+    check(
+        with_async_drop(panicking_session(&diary), async |_| DEAD),
+        &diary,
+    );
+
+    let diary = Diary::default();
+    check(
+        with_async_drop_both_errors(panicking_session(&diary), async |_| DEAD),
+        &diary,
+    );
+
+    let diary = Diary::default();
+    check(
+        async_drop_on_err(panicking_session(&diary), async |_| DEAD),
+        &diary,
+    );
+
+    let diary = Diary::default();
+    let session = panicking_session(&diary);
+    check(async { with_async_drop_2!(session, { DEAD }) }, &diary);
+
+    let diary = Diary::default();
+    let session = panicking_session(&diary);
+    check(
+        async { with_async_drop_2!(session, { DEAD }, AppError::Cleanup) },
+        &diary,
+    );
+}
+
+#[test]
+fn w5_a_panic_in_the_cleanup_after_an_infallible_block_goes_on() {
+    #[derive(Debug)]
+    struct Broken;
+
+    #[async_trait]
+    impl AsyncDrop for Broken {
+        type Error = Infallible;
+
+        async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
+            panic!("no route")
+        }
+    }
+
+    let broken = AsyncDropGuard::new(Broken);
+
+    let (message, incidents) = record(|| {
+        message_of_panic(|| block_on(async { with_async_drop_2_infallible!(broken, { 7 }) }))
+    });
+
+    assert_eq!(message, "no route");
+    let kinds: Vec<_> = incidents.iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, [IncidentKind::Interrupted]);
+}
+
+/// What the body has returned is dropped in favor of the error of the cleanup. If that is a guard, it panics.
+#[test]
+fn w2_the_error_of_the_cleanup_is_reported_where_a_guard_from_the_body_panics() {
+    fn program() {
+        fn check(scope: impl Future) {
+            let message = message_of_panic(|| block_on(scope));
+            assert!(message.starts_with("Forgot to call async_drop on Scratch"));
+        }
+
+        let diary = Diary::default();
+        let scratch = || Ok::<_, AppError>(AsyncDropGuard::new(Scratch(Diary::default())));
+        check(with_async_drop(failing_session(&diary), async |_| {
+            scratch()
+        }));
+        check(with_async_drop_both_errors(
+            failing_session(&diary),
+            async |_| scratch(),
+        ));
+        let session = failing_session(&diary);
+        check(async { with_async_drop_2!(session, { scratch() }) });
+        eprintln!("all three have panicked");
+    }
+
+    let outcome = run_in_new_process(
+        "w2_the_error_of_the_cleanup_is_reported_where_a_guard_from_the_body_panics",
+        program,
+    );
+
+    let text = outcome.stderr;
+    assert!(text.contains("all three have panicked"), "{text}");
+    let suppressed = text.matches("Suppressed an error of ").count();
+    assert_eq!(suppressed, 3, "{text}");
 }
 
 #[test]
