@@ -8,7 +8,7 @@ use std::thread;
 use futures_util::future::{CatchUnwind, FutureExt, OptionFuture, poll_immediate};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use crate::incident::HeldError;
+use crate::incident::{HeldError, keep_first};
 use crate::{AsyncDrop, AsyncDropGuard, DropErrors};
 
 /// Cleans up many values concurrently, and returns every error with the key of its value.
@@ -103,12 +103,19 @@ impl<K, T: AsyncDrop + Debug> Cleanups<K, T> {
             resume_unwind(panic);
         }
         let total = self.slots.len();
-        let errors = self
+        // The other keys are dropped here, and one may panic. The errors must not be lost on the way.
+        let errors: Vec<_> = self
             .slots
             .drain(..)
-            .filter_map(|slot| Some((slot.key, slot.error?.into_inner())))
+            .filter_map(|slot| Some((slot.key, slot.error?)))
             .collect();
-        DropErrors::check(errors, total)
+        let errors = errors.into_iter();
+        DropErrors::check(
+            errors
+                .map(|(key, error)| (key, error.into_inner()))
+                .collect(),
+            total,
+        )
     }
 
     /// Leaves each error in its slot, and returns the first panic.
@@ -168,7 +175,7 @@ impl<F: Future<Output = ()>> Concurrently<F> {
 
     fn note(&mut self, outcome: thread::Result<()>) {
         if let Err(panic) = outcome {
-            self.first_panic.get_or_insert(panic);
+            keep_first(&mut self.first_panic, panic);
         }
     }
 }
@@ -194,7 +201,7 @@ impl<F: Future> Drop for Running<F> {
         for mut future in Pin::new(&mut self.0).iter_pin_mut() {
             let drop_it = AssertUnwindSafe(|| future.set(None.into()));
             if let Err(panic) = catch_unwind(drop_it) {
-                first_panic.get_or_insert(panic);
+                keep_first(&mut first_panic, panic);
             }
         }
         if let Some(panic) = first_panic {

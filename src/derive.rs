@@ -359,7 +359,7 @@ pub mod __derive {
     use super::FieldError;
     use crate::all::Concurrently;
     use crate::async_drop::AsyncDrop;
-    use crate::incident::HeldError;
+    use crate::incident::{HeldError, keep_first};
     use crate::{AsyncDropGuard, DropErrors};
 
     /// What `async_drop_impl` returns.
@@ -564,7 +564,7 @@ pub mod __derive {
                     // After a panic nobody looks at the value again: the guard only reports it, or runs the cleanup once more.
                     let cleanup = AssertUnwindSafe(guard.clean_up()).catch_unwind();
                     if let Err(panic) = cleanup.await {
-                        first_panic.get_or_insert(panic);
+                        keep_first(&mut first_panic, panic);
                     }
                 }
                 first_panic

@@ -4,6 +4,7 @@ mod common;
 
 use std::error::Error;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use asyncdrop::incident::IncidentKind;
 use asyncdrop::{AsyncDrop, AsyncDropGuard, DropErrors, async_drop_all, async_trait};
@@ -235,4 +236,73 @@ fn a_panic_while_half_done_cleanups_are_dropped_goes_on_after_all_of_them_are_dr
     assert_eq!(message, "dropped half-way");
     diary.assert_reads(&["owned dropped", "owned dropped"]);
     assert_eq!(incidents.len(), 2);
+}
+
+/// A key that panics when it is dropped.
+#[derive(Debug)]
+struct Key(Option<&'static str>);
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        if let Some(message) = self.0 {
+            panic!("{message}");
+        }
+    }
+}
+
+#[test]
+fn e1_an_error_is_reported_where_the_key_of_another_value_panics_in_its_drop() {
+    let keys = [Key(None), Key(Some("no such key"))];
+    let lines = keys
+        .into_iter()
+        .zip([1, 2].map(|line| AsyncDropGuard::new(Line(line))));
+
+    let (message, incidents) = record(|| message_of_panic(|| block_on(async_drop_all(lines))));
+
+    assert_eq!(message, "no such key");
+    let kinds: Vec<_> = incidents.iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, [IncidentKind::Suppressed]);
+    assert!(incidents[0].message.contains("LineIsDead(1)"));
+}
+
+/// What a cleanup panics with: anything, and this is one that panics in turn when it is dropped.
+struct Payload;
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        panic!("the payload of a panic is dropped");
+    }
+}
+
+/// A line whose cleanup panics, at once or after a turn.
+#[derive(Debug)]
+struct Broken {
+    waits: bool,
+}
+
+#[async_trait]
+impl AsyncDrop for Broken {
+    type Error = LineIsDead;
+
+    async fn async_drop_impl(&mut self) -> Result<(), LineIsDead> {
+        if self.waits {
+            tokio::task::yield_now().await;
+        }
+        std::panic::resume_unwind(Box::new(Payload))
+    }
+}
+
+#[test]
+fn all_keeps_the_first_panic_whatever_the_others_panicked_with() {
+    let lines =
+        [false, false, true, true].map(|waits| (waits, AsyncDropGuard::new(Broken { waits })));
+
+    let (panic, incidents) = record(|| {
+        let all = AssertUnwindSafe(|| block_on(async_drop_all(lines)));
+        catch_unwind(all).expect_err("each cleanup panics")
+    });
+
+    assert!(panic.is::<Payload>());
+    std::mem::forget(panic);
+    assert_eq!(incidents.len(), 4, "each was interrupted by its panic");
 }
