@@ -273,23 +273,27 @@ impl Unfinished {
 /// The `block_on` of an executor has no limit, and waiting for ever is what must not happen here.
 fn block_on_within<F: Future>(time_limit: Duration, future: F) -> Result<F::Output, Unfinished> {
     let start = Instant::now();
-    let mut future = pin!(future);
+    let mut future = pin!(Some(future));
     let alarm = Arc::new(Alarm::default());
     let waker = Waker::from(Arc::clone(&alarm));
     let mut context = Context::from_waker(&waker);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+    let unfinished = loop {
+        let running = future.as_mut().as_pin_mut().expect("it is put there above");
+        if let Poll::Ready(output) = running.poll(&mut context) {
             return Ok(output);
         }
         let left = time_limit.saturating_sub(start.elapsed());
         let woken = alarm.wait(left);
         if !woken {
-            return Err(Unfinished::Waiting);
+            break Unfinished::Waiting;
         }
         if left.is_zero() {
-            return Err(Unfinished::Running);
+            break Unfinished::Running;
         }
-    }
+    };
+    // The future may own guards, which panic when they are dropped, and the caller has the reason to tell.
+    contain_panic(|| future.set(None));
+    Err(unfinished)
 }
 
 /// It does not park the thread: that would use up an `unpark` meant for the executor further up the stack.

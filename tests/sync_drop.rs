@@ -182,6 +182,20 @@ fn d2_a_cleanup_that_never_ends_panics_and_its_value_is_reported_as_interrupted(
     );
 }
 
+#[test]
+fn d2_a_cleanup_that_owns_a_guard_when_the_time_is_up_does_not_hide_the_reason() {
+    // The hook is the default one here, which panics.
+    let guard = AsyncDropGuard::new(Custom(async || {
+        let _session = AsyncDropGuard::new(Session::of("ada", &Diary::default()));
+        std::future::pending::<()>().await;
+    }));
+    let value = SyncDrop::with_time_limit(guard, SHORT);
+
+    let message = message_of_panic(|| drop(value));
+
+    assert!(message.contains("it is a deadlock"), "{message}");
+}
+
 /// Ends after two seconds, by the hand of another thread.
 async fn wait_two_seconds() {
     let (sender, receiver) = futures::channel::oneshot::channel();
