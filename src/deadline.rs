@@ -15,7 +15,8 @@ impl<T: Debug> AsyncDropGuard<T> {
     ///
     /// At the deadline the cleanup is abandoned where it stands, and the value is dropped.
     /// The error says so, and that is the report: the guard counts as dropped, and neither a panic nor an incident follows.
-    /// Only guards that the value or its cleanup owned themselves report what became of theirs;
+    /// Only guards that the value or its cleanup owned themselves report what became of theirs,
+    /// and errors that they had gathered are [`Suppressed`](crate::incident::IncidentKind::Suppressed) incidents;
     /// a panic of the hook, or of the value's own [`Drop`], goes no further.
     ///
     /// A `limit` of zero lets the cleanup run until it first has to wait.

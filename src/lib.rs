@@ -82,6 +82,10 @@
 //! A value that is never dropped is never missed.
 //! [`std::mem::forget`], a cycle of [`Arc`](std::sync::Arc)s, [`std::process::exit`] and a killed process skip the guard
 //! as they skip every `Drop` in Rust.
+//!
+//! Nor is a value that left its guard another way.
+//! A guard derefs mutably, so `mem::replace(&mut *guard, other)` takes the value out and leaves `other` to be watched over,
+//! and for a `Clone` type `(*guard).clone()` makes a copy without a guard.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
