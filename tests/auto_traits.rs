@@ -14,9 +14,9 @@ use std::rc::Rc;
 use asyncdrop::incident::{Incident, IncidentKind};
 use asyncdrop::{
     AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropHashMap, AsyncDropResult, AsyncDropShared,
-    AsyncDropSharedGet, AsyncDropWeak, DropErrors, ScopeError, SyncDrop, TryInsertError,
-    async_drop_all, async_drop_on_err, async_trait, flatten_async_drop, with_async_drop,
-    with_async_drop_both_errors,
+    AsyncDropSharedGet, AsyncDropWeak, DropErrors, FieldError, ScopeError, SyncDrop,
+    TryInsertError, async_drop_all, async_drop_on_err, async_trait, flatten_async_drop,
+    with_async_drop, with_async_drop_both_errors,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -117,6 +117,8 @@ fn n2_the_error_of_try_insert_is_what_it_gives_back() {
     assert_impl_all!(TryInsertError<u8, Both>: Send, Sync, Unpin);
     assert_not_impl_any!(TryInsertError<u8, Local>: Send, Sync);
     assert_not_impl_any!(TryInsertError<Rc<u8>, Both>: Send, Sync);
+    assert_not_impl_any!(TryInsertError<u8, Pinned>: Unpin);
+    assert_not_impl_any!(TryInsertError<PhantomPinned, Both>: Unpin);
 }
 
 #[test]
@@ -173,6 +175,15 @@ fn n2_the_errors_are_what_their_keys_and_errors_are() {
     assert_not_impl_any!(DropErrors<u8, Cell<u8>>: Sync);
     assert_not_impl_any!(DropErrors<u8, Rc<u8>>: Send, Sync);
     assert_not_impl_any!(DropErrors<Rc<u8>, u8>: Send, Sync);
+    assert_not_impl_any!(DropErrors<u8, PhantomPinned>: Unpin);
+    assert_not_impl_any!(DropErrors<PhantomPinned, u8>: Unpin);
+}
+
+#[test]
+fn n2_the_error_of_a_field_goes_everywhere() {
+    // What it holds is `Send` and `Sync`, and behind a pointer.
+    assert_impl_all!(FieldError: Send, Sync, Unpin);
+    assert_impl_all!(DropErrors<&'static str, FieldError>: Send, Sync, Unpin);
 }
 
 #[test]
@@ -182,6 +193,8 @@ fn n2_the_error_of_a_scope_is_what_its_two_errors_are() {
     assert_not_impl_any!(ScopeError<Cell<u8>, u8>: Sync);
     assert_not_impl_any!(ScopeError<u8, Rc<u8>>: Send, Sync);
     assert_not_impl_any!(ScopeError<Rc<u8>, u8>: Send, Sync);
+    assert_not_impl_any!(ScopeError<u8, PhantomPinned>: Unpin);
+    assert_not_impl_any!(ScopeError<PhantomPinned, u8>: Unpin);
 }
 
 #[test]
@@ -254,6 +267,7 @@ mod reaper {
         assert_impl_all!(DeadlineError<Cell<u8>>: Send);
         assert_not_impl_any!(DeadlineError<Cell<u8>>: Sync);
         assert_not_impl_any!(DeadlineError<Rc<u8>>: Send, Sync);
+        assert_not_impl_any!(DeadlineError<PhantomPinned>: Unpin);
     }
 
     #[test]

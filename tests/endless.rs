@@ -1,5 +1,8 @@
 //! A cleanup that never ends: with a timeout around it every helper gives up in time and keeps the value,
 //! and dropping the helper then reports it.
+//!
+//! Two have no timeout around them: `SyncDrop` blocks and has a limit of its own, and a reaper waits in tasks of its own.
+//! What becomes of an endless cleanup there is tested in `sync_drop.rs` and `reaper.rs`.
 
 mod common;
 
@@ -11,7 +14,8 @@ use std::time::Duration;
 use asyncdrop::incident::IncidentKind;
 use asyncdrop::{
     AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropHashMap, AsyncDropResult, AsyncDropShared,
-    async_drop_all, async_drop_on_err, async_trait, flatten_async_drop,
+    async_drop_all, async_drop_on_err, async_trait, flatten_async_drop, with_async_drop,
+    with_async_drop_2, with_async_drop_2_infallible, with_async_drop_both_errors,
 };
 use tokio::time::timeout;
 
@@ -67,6 +71,43 @@ fn assert_interrupted(incidents: &[Recorded], values: &[&str]) {
 #[tokio::test(start_paused = true)]
 async fn an_endless_cleanup_of_a_guard_is_given_up_and_reported() {
     assert_interrupted(&give_up(endless()).await, &["Endless"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endless_cleanup_of_a_trait_object_is_given_up_and_reported() {
+    trait Connection: AsyncDrop<Error = Infallible> + Debug + Send {}
+    impl Connection for Endless {}
+    let boxed: AsyncDropGuard<Box<dyn Connection>> = endless()
+        .into_box()
+        .map_unsafe(|connection| connection as _);
+
+    assert_interrupted(&give_up(boxed).await, &["Endless"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endless_cleanup_in_a_derived_type_keeps_no_other_field() {
+    #[derive(Debug)]
+    struct Quick;
+    cleaned_up_at_once!(Quick);
+
+    #[derive(Debug, AsyncDrop)]
+    struct Service {
+        cache: AsyncDropGuard<Quick>,
+        connection: AsyncDropGuard<Endless>,
+    }
+
+    let service = AsyncDropGuard::new(Service {
+        cache: AsyncDropGuard::new(Quick),
+        connection: endless(),
+    });
+
+    assert_interrupted(
+        &give_up(service).await,
+        &[
+            "Service { cache: AsyncDropGuard(<dropped>), connection: AsyncDropGuard(Endless) }",
+            "Endless",
+        ],
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,5 +227,26 @@ fn an_endless_cleanup_in_a_function_that_owns_the_guard_is_reported() {
         let first: Result<_, &str> = Ok(endless());
         let second = Result::<AsyncDropGuard<Endless>, _>::Err("refused");
         drop(flatten_async_drop::<&str, _, _, _, _>(first, second).await);
+    }));
+    run(Box::pin(async {
+        let _: Result<(), Infallible> = with_async_drop(endless(), async |_| Ok(())).await;
+    }));
+    run(Box::pin(async {
+        let scope =
+            with_async_drop_both_errors(endless(), async |_| Result::<(), _>::Err("refused"));
+        drop(scope.await);
+    }));
+    run(Box::pin(async {
+        let connection = endless();
+        let _: Result<(), Infallible> = with_async_drop_2!(connection, { Ok(()) });
+    }));
+    run(Box::pin(async {
+        let connection = endless();
+        let _: Result<(), &str> =
+            with_async_drop_2!(connection, { Err("refused") }, |never| match never {});
+    }));
+    run(Box::pin(async {
+        let connection = endless();
+        with_async_drop_2_infallible!(connection, {});
     }));
 }

@@ -7,10 +7,12 @@ use std::fmt;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
+use std::thread;
 
 use asyncdrop::incident::IncidentKind;
 use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, DropErrors, async_trait};
 use futures::executor::block_on;
+use tokio::runtime::{Handle, Runtime};
 
 use common::{Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record};
 
@@ -153,6 +155,67 @@ fn h1_a_value_that_was_already_cleaned_up_is_passed_over() {
     end(&mut map).unwrap();
 
     diary.assert_reads(&["ada cleanup begins", "ada cleanup ends", "ada dropped"]);
+}
+
+#[test]
+fn h1_a_map_let_go_on_another_thread_is_cleaned_up_as_on_its_own() {
+    let diary = Diary::default();
+    let mut map = map_of([
+        Session::of("ada", &diary).waiting(1),
+        Session::of("bob", &diary).ending(Ending::Fails("line is dead")),
+    ]);
+
+    let ended = thread::spawn(move || end(&mut map)).join().unwrap();
+
+    assert_eq!(
+        by_key(ended.unwrap_err()),
+        [("bob", "line is dead".to_owned())].into()
+    );
+    for entry in ["ada cleanup ends", "ada dropped", "bob dropped"] {
+        assert_eq!(count(&diary, entry), 1, "{entry}");
+    }
+}
+
+#[test]
+fn h1_a_map_forgotten_on_another_thread_panics_there() {
+    let diary = Diary::default();
+    let line = line!() + 1;
+    let mut map = AsyncDropHashMap::new();
+    let ada = AsyncDropGuard::new(Session::of("ada", &diary));
+    assert!(map.insert("ada", ada).is_none());
+
+    let forget = move || message_of_panic(|| drop(map));
+    let message = thread::spawn(forget).join().unwrap();
+
+    let place = place!(line, 19);
+    assert_eq!(
+        message,
+        format!(
+            r#"Forgot to call async_drop on {{"ada": AsyncDropGuard(Session("ada"))}}, created at {place}"#
+        )
+    );
+    diary.assert_reads(&["ada dropped"]);
+}
+
+#[test]
+fn h1_a_map_from_a_runtime_that_has_ended_is_cleaned_up_outside_of_any() {
+    let diary = Diary::default();
+    let runtime = Runtime::new().unwrap();
+    let sessions = [
+        Session::of("ada", &diary).waiting(1),
+        Session::of("bob", &diary),
+    ];
+    let mut map = runtime.block_on(async { map_of(sessions) });
+    drop(runtime);
+
+    assert!(Handle::try_current().is_err());
+    let mut cleanup = pin!(map.async_drop());
+    let ended = (0..3).any(|_| matches!(poll_once(cleanup.as_mut()), Poll::Ready(Ok(()))));
+
+    assert!(ended);
+    for entry in ["ada cleanup ends", "bob cleanup ends"] {
+        assert_eq!(count(&diary, entry), 1, "{entry}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::fmt::{self, Debug};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, Once};
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 #[cfg(feature = "tokio")]
 use asyncdrop::AsyncDropTokioMutex;
@@ -37,13 +38,16 @@ enum Ending {
     Fails,
     /// The first time. The second cleanup succeeds.
     Panics,
+    /// The cleanup succeeds, and then the value's own `Drop` panics. It does so wherever the value is dropped.
+    PanicsInDrop,
 }
 
 fn plan() -> impl Strategy<Value = Plan> {
     let ending = prop_oneof![
         3 => Just(Ending::Succeeds),
         2 => Just(Ending::Fails),
-        1 => Just(Ending::Panics)
+        1 => Just(Ending::Panics),
+        1 => Just(Ending::PanicsInDrop)
     ];
     (ending, 0..3_usize).prop_map(|(ending, waits)| Plan { ending, waits })
 }
@@ -64,6 +68,7 @@ struct Fate {
     plan: Plan,
     done: usize,
     panicked: usize,
+    dropped: usize,
     /// Its own guard was dropped without a cleanup.
     missed: usize,
     error_returned: usize,
@@ -78,6 +83,7 @@ impl Record {
             plan,
             done: 0,
             panicked: 0,
+            dropped: 0,
             missed: 0,
             error_returned: 0,
             error_suppressed: 0,
@@ -99,13 +105,24 @@ impl Record {
         change(self.all().get_mut(&id).unwrap());
     }
 
+    /// How many values were dropped whose own `Drop` panics.
+    fn panics_in_drop(&self) -> usize {
+        let panics = |fate: &&Fate| fate.plan.ending == Ending::PanicsInDrop;
+        self.all()
+            .values()
+            .filter(panics)
+            .map(|fate| fate.dropped)
+            .sum()
+    }
+
     /// At the end, when nothing is left of all values.
     fn check_end(&self) {
         for (id, fate) in &*self.all() {
             assert_eq!(fate.done + fate.missed, 1, "value {id}: {fate:?}");
+            assert_eq!(fate.dropped, 1, "value {id}: {fate:?}");
             let errors = match fate.plan.ending {
                 Ending::Fails => fate.done,
-                Ending::Succeeds | Ending::Panics => 0,
+                Ending::Succeeds | Ending::Panics | Ending::PanicsInDrop => 0,
             };
             let known = fate.error_returned + fate.error_suppressed;
             assert_eq!(known, errors, "value {id}: {fate:?}");
@@ -150,7 +167,17 @@ impl AsyncDrop for Value {
         self.record.change(self.id, |fate| fate.done += 1);
         match fate.plan.ending {
             Ending::Fails => Err(Failure(self.id)),
-            Ending::Succeeds | Ending::Panics => Ok(()),
+            Ending::Succeeds | Ending::Panics | Ending::PanicsInDrop => Ok(()),
+        }
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        self.record.change(self.id, |fate| fate.dropped += 1);
+        // A second panic in the middle of the first one would be a fault of this value, and end the process.
+        if self.record.of(self.id).plan.ending == Ending::PanicsInDrop && !thread::panicking() {
+            panic!("the value's own Drop panics");
         }
     }
 }
@@ -202,6 +229,13 @@ fn quietly<R>(f: impl FnOnce() -> R) -> Option<R> {
     let result = catch_unwind(AssertUnwindSafe(f));
     QUIET.set(false);
     result.ok()
+}
+
+/// Drops what the library has been keeping. That panics when a value in it panics in its own `Drop`, and otherwise not.
+fn let_go<T>(record: &Record, it: T) {
+    let before = record.panics_in_drop();
+    let dropped = quietly(|| drop(it));
+    assert_eq!(dropped.is_none(), record.panics_in_drop() > before);
 }
 
 /// Runs one case, and checks at its end that every value was cleaned up or reported.
@@ -259,13 +293,17 @@ fn config() -> ProptestConfig {
 
 /// What the end of one guard comes to, for a value that nobody else has.
 fn expected(fate: Fate, id: Id, cut: Option<usize>) -> Outcome<Result<(), Failure>> {
-    if cut.is_some_and(|cut| cut <= fate.plan.waits) {
+    let panicked_in_drop = fate.done > 0;
+    let waits = if panicked_in_drop { 0 } else { fate.plan.waits };
+    if cut.is_some_and(|cut| cut <= waits) {
         return Outcome::Cancelled;
     }
     match fate.plan.ending {
         Ending::Panics if fate.panicked == 0 => Outcome::Panicked,
+        // The value is gone with the panic, and whoever calls again has nothing left to do.
+        Ending::PanicsInDrop if !panicked_in_drop => Outcome::Panicked,
         Ending::Fails => Outcome::Returned(Err(Failure(id))),
-        Ending::Succeeds | Ending::Panics => Outcome::Returned(Ok(())),
+        Ending::Succeeds | Ending::Panics | Ending::PanicsInDrop => Outcome::Returned(Ok(())),
     }
 }
 
@@ -276,12 +314,19 @@ fn note_error(record: &Record, outcome: &Outcome<Result<(), Failure>>) {
 }
 
 /// Ends a guard that holds the value itself, as far as `cut` lets it, and then lets go of it.
-fn end_value(record: &Record, mut guard: Guard<Value>, cut: Option<usize>) {
+fn end_value(record: &Record, guard: Guard<Value>, cut: Option<usize>) {
     let id = guard.id;
+    end_value_with_id(record, guard, id, cut);
+}
+
+/// The same for a guard that may be empty, because its value panicked when it was dropped.
+fn end_value_with_id(record: &Record, mut guard: Guard<Value>, id: Id, cut: Option<usize>) {
+    assert_eq!(guard.is_dropped(), record.of(id).done > 0);
     let expected = expected(record.of(id), id, cut);
     let outcome = attempt(guard.async_drop(), cut);
     assert_eq!(outcome, expected);
     note_error(record, &outcome);
+    let_go(record, guard);
 }
 
 mod map {
@@ -296,6 +341,8 @@ mod map {
         Remove(Key, Option<usize>),
         LookAtAll,
         Drain(Option<usize>),
+        /// So many are taken out of it, then it is dropped.
+        DrainAndDrop(usize, Option<usize>),
         CleanUp(Option<usize>),
         LetGo,
     }
@@ -308,6 +355,7 @@ mod map {
             2 => (key, cut()).prop_map(|(key, cut)| Op::Remove(key, cut)),
             2 => Just(Op::LookAtAll),
             1 => cut().prop_map(Op::Drain),
+            1 => (0..4_usize, cut()).prop_map(|(taken, cut)| Op::DrainAndDrop(taken, cut)),
             4 => cut().prop_map(Op::CleanUp),
             1 => Just(Op::LetGo),
         ]
@@ -374,9 +422,31 @@ mod map {
                         end_value(self.record, value, cut);
                     }
                 }
+                Op::DrainAndDrop(taken, cut) => self.drain_and_drop(taken, cut),
                 Op::CleanUp(cut) => self.clean_up(cut),
-                Op::LetGo => *self = Self::new(self.record),
+                Op::LetGo => self.start_afresh(),
             }
+        }
+
+        /// Values that nobody takes out of a drain are reported, and nothing is left in the map.
+        fn drain_and_drop(&mut self, taken: usize, cut: Option<usize>) {
+            let mut drain = self.map.drain();
+            assert_eq!(drain.len(), self.shown.len());
+            let taken: Vec<_> = drain.by_ref().take(taken).collect();
+            let_go(self.record, drain);
+            for (key, value) in taken {
+                assert_eq!(self.shown.remove(&key), Some(value.id));
+                end_value(self.record, value, cut);
+            }
+            for id in std::mem::take(&mut self.shown).into_values() {
+                assert_eq!(self.record.of(id).missed, 1);
+            }
+            assert!(self.map.is_empty());
+        }
+
+        fn start_afresh(&mut self) {
+            let before = std::mem::replace(self, Self::new(self.record));
+            let_go(self.record, before.map);
         }
 
         fn look_at_all(&mut self) {
@@ -398,10 +468,12 @@ mod map {
         }
 
         fn clean_up(&mut self, cut: Option<usize>) {
-            let outcome = attempt(self.map.async_drop(), cut);
             if cut != Some(0) {
                 self.ending.extend(std::mem::take(&mut self.shown));
             }
+            let open = |(_, id): &&(Key, Id)| self.record.of(*id).done == 0;
+            let open_before: Vec<_> = self.ending.iter().filter(open).copied().collect();
+            let outcome = attempt(self.map.async_drop(), cut);
             match outcome {
                 Outcome::Cancelled => {
                     assert!(cut.is_some());
@@ -409,13 +481,19 @@ mod map {
                 }
                 Outcome::Panicked => {
                     assert!(!self.map.is_dropped());
-                    // Only what panicked is left. Everything else was cleaned up before the panic went on.
-                    let left = |(_, id): &&(Key, Id)| self.record.of(*id).done == 0;
-                    let left: Vec<_> = self.ending.iter().filter(left).collect();
-                    assert!(!left.is_empty());
-                    for (_, id) in left {
-                        assert_eq!(self.record.of(*id).panicked, 1);
+                    // Only cleanups that panicked are left. Everything else was done before the panic went on,
+                    // and the panic may also be that of a value which was dropped.
+                    let mut panics = 0;
+                    for (_, id) in open_before {
+                        let fate = self.record.of(id);
+                        if fate.done == 0 {
+                            assert_eq!(fate.panicked, 1);
+                            panics += 1;
+                        } else if fate.plan.ending == Ending::PanicsInDrop {
+                            panics += 1;
+                        }
                     }
+                    assert!(panics > 0);
                 }
                 Outcome::Returned(result) => {
                     assert!(self.map.is_dropped());
@@ -437,9 +515,13 @@ mod map {
                     for (_, id) in &self.ending {
                         assert_eq!(self.record.of(*id).done, 1);
                     }
+                    for (_, id) in open_before {
+                        let ending = self.record.of(id).plan.ending;
+                        assert_ne!(ending, Ending::PanicsInDrop, "its panic goes on");
+                    }
                     let again = attempt(self.map.async_drop(), None);
                     assert!(matches!(again, Outcome::Returned(Ok(()))));
-                    *self = Self::new(self.record);
+                    self.start_afresh();
                 }
             }
         }
@@ -459,6 +541,7 @@ mod map {
                 for op in ops {
                     pair.apply(op);
                 }
+                let_go(record, pair.map);
             });
         }
     }
@@ -556,9 +639,10 @@ mod arc {
                         let last = self.count(self.owners[owner].of) == 1;
                         let Owner { of, guard, .. } = self.owners.swap_remove(owner);
                         let inner = AsyncDropArc::into_inner(guard);
-                        assert_eq!(inner.as_ref().map(|value| value.id), last.then_some(of));
+                        assert_eq!(inner.is_some(), last);
                         if let Some(value) = inner {
-                            end_value(record, value, cut);
+                            assert!(value.is_dropped() || value.id == of);
+                            end_value_with_id(record, value, of, cut);
                         }
                     }
                 }
@@ -567,8 +651,9 @@ mod arc {
                     if let Some(owner) = self.pick(owner) {
                         let last = self.count(self.owners[owner].of) == 1;
                         let Owner { of, guard, .. } = self.owners.swap_remove(owner);
-                        drop(guard);
-                        assert_eq!(record.of(of).missed, usize::from(last));
+                        let open = record.of(of).done == 0;
+                        let_go(record, guard);
+                        assert_eq!(record.of(of).missed, usize::from(last && open));
                     }
                 }
                 Op::Compare(one, other) => {
@@ -576,7 +661,9 @@ mod arc {
                         let (one, other) = (&self.owners[one], &self.owners[other]);
                         let same = AsyncDropArc::ptr_eq(&one.guard, &other.guard);
                         assert_eq!(same, one.of == other.of);
-                        assert_eq!(one.guard.id, one.of);
+                        if record.of(one.of).done == 0 {
+                            assert_eq!(one.guard.id, one.of);
+                        }
                         assert_eq!(AsyncDropArc::strong_count(&one.guard), self.count(one.of));
                     }
                 }
@@ -630,6 +717,9 @@ mod arc {
                 for op in ops {
                     world.apply(record, op);
                 }
+                for owner in world.owners {
+                    let_go(record, owner.guard);
+                }
             });
         }
     }
@@ -675,6 +765,12 @@ mod one_value {
         let mut mutex = AsyncDropTokioMutex::new(value);
         for op in ops {
             match op {
+                // As with every guard, using the value after its end is a panic that says so.
+                Op::Reach if record.of(id).done > 0 => {
+                    assert!(quietly(|| drop(mutex.try_lock())).is_none());
+                    assert!(matches!(attempt(mutex.lock(), None), Outcome::Panicked));
+                    assert!(quietly(|| mutex.get_mut().id).is_none());
+                }
                 Op::Reach => {
                     let held = mutex.try_lock().expect("nobody holds it");
                     assert_eq!(held.id, id);
@@ -692,11 +788,13 @@ mod one_value {
                     }
                 }
                 Op::IntoInner(cut) => {
-                    end_value(record, AsyncDropTokioMutex::into_inner(mutex), cut);
+                    let value = AsyncDropTokioMutex::into_inner(mutex);
+                    end_value_with_id(record, value, id, cut);
                     return;
                 }
             }
         }
+        let_go(record, mutex);
     }
 
     fn play_value_in_result(record: &Record, plan: Plan, ops: Vec<Op>) {
@@ -704,6 +802,10 @@ mod one_value {
         let mut result = AsyncDropResult::<_, String>::new(Ok(value));
         for op in ops {
             match op {
+                Op::Reach if record.of(id).done > 0 => {
+                    assert!(quietly(|| result.ok().is_some()).is_none());
+                    assert!(quietly(|| result.err().is_some()).is_none());
+                }
                 Op::Reach => {
                     assert_eq!(result.ok().map(|value| value.id), Some(id));
                     assert_eq!(result.err(), None);
@@ -716,11 +818,12 @@ mod one_value {
                 }
                 Op::IntoInner(cut) => {
                     let value = AsyncDropResult::into_inner(result).expect("it is a value");
-                    end_value(record, value, cut);
+                    end_value_with_id(record, value, id, cut);
                     return;
                 }
             }
         }
+        let_go(record, result);
     }
 
     fn play_error_in_result(ops: Vec<Op>) {

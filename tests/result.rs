@@ -2,11 +2,16 @@
 
 mod common;
 
+use std::pin::pin;
+use std::task::Poll;
+use std::thread;
+
 use asyncdrop::incident::IncidentKind;
 use asyncdrop::{AsyncDropGuard, AsyncDropResult};
 use futures::executor::block_on;
+use tokio::runtime::{Handle, Runtime};
 
-use common::{Diary, Ending, Session, abandon_after, message_of_panic, record};
+use common::{Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record};
 
 type Login = AsyncDropGuard<AsyncDropResult<Session, &'static str>>;
 
@@ -53,6 +58,55 @@ fn r1_an_err_is_left_as_it_is() {
     assert_eq!(ended, Ok(()));
     assert_eq!(incidents, []);
     assert!(login.is_dropped());
+}
+
+#[test]
+fn r1_a_result_let_go_on_another_thread_is_cleaned_up_as_on_its_own() {
+    let diary = Diary::default();
+    let mut login = logged_in(Session::of("ada", &diary).ending(Ending::Fails("line is dead")));
+    let mut refused = refused();
+
+    let end_both = move || (end(&mut login), end(&mut refused));
+    let ended = thread::spawn(end_both).join().unwrap();
+
+    assert_eq!(ended, (Err("line is dead".to_owned()), Ok(())));
+    diary.assert_reads(&["ada cleanup begins", "ada cleanup fails", "ada dropped"]);
+}
+
+#[test]
+fn r1_a_result_forgotten_on_another_thread_panics_there() {
+    let diary = Diary::default();
+    let line = line!() + 2;
+    let ada = AsyncDropGuard::new(Session::of("ada", &diary));
+    let login: Login = AsyncDropResult::new(Ok(ada));
+
+    let forget = move || message_of_panic(|| drop(login));
+    let message = thread::spawn(forget).join().unwrap();
+
+    let place = place!(line, 24);
+    assert_eq!(
+        message,
+        format!(
+            "Forgot to call async_drop on AsyncDropResult {{ result: Ok(AsyncDropGuard(Session(\"ada\"))) }}, created at {place}"
+        )
+    );
+    diary.assert_reads(&["ada dropped"]);
+}
+
+#[test]
+fn r1_a_result_from_a_runtime_that_has_ended_is_cleaned_up_outside_of_any() {
+    let diary = Diary::default();
+    let runtime = Runtime::new().unwrap();
+    let session = Session::of("ada", &diary).waiting(1);
+    let mut login = runtime.block_on(async { logged_in(session) });
+    drop(runtime);
+
+    assert!(Handle::try_current().is_err());
+    let mut cleanup = pin!(login.async_drop());
+    assert!(poll_once(cleanup.as_mut()).is_pending());
+    assert_eq!(poll_once(cleanup.as_mut()), Poll::Ready(Ok(())));
+
+    diary.assert_reads(&["ada cleanup begins", "ada cleanup ends", "ada dropped"]);
 }
 
 #[test]

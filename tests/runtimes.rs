@@ -10,10 +10,11 @@ use std::thread;
 
 use asyncdrop::{
     AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropHashMap, AsyncDropResult, AsyncDropShared,
-    SyncDrop, async_drop_all, async_drop_on_err, async_trait, flatten_async_drop, with_async_drop,
-    with_async_drop_2, with_async_drop_2_infallible,
+    ScopeError, SyncDrop, async_drop_all, async_drop_on_err, async_trait, flatten_async_drop,
+    with_async_drop, with_async_drop_2, with_async_drop_2_infallible, with_async_drop_both_errors,
 };
 use futures::channel::oneshot;
+use tokio::runtime::Builder;
 
 /// A thread that is told to stop, and then awaited.
 #[derive(Debug)]
@@ -54,6 +55,12 @@ impl AsyncDrop for Worker {
     }
 }
 
+#[derive(Debug, AsyncDrop)]
+struct Pair {
+    first: AsyncDropGuard<Worker>,
+    second: AsyncDropGuard<Worker>,
+}
+
 /// Ends workers through every helper, and asserts that it ended all of them.
 async fn end_workers_through_every_helper() {
     let count = Arc::new(AtomicUsize::new(0));
@@ -76,67 +83,84 @@ async fn end_workers_through_every_helper() {
     .await;
     stopped(3);
 
+    let refused = with_async_drop_both_errors(start(), async |worker| {
+        assert!(worker.stop.is_some());
+        Result::<(), _>::Err("refused")
+    })
+    .await;
+    assert_eq!(refused, Err(ScopeError::Body("refused")));
+    stopped(4);
+
     let worker = start();
     let _: Result<(), Infallible> = with_async_drop_2!(worker, {
         assert!(worker.stop.is_some());
         Ok(())
     });
-    stopped(4);
+    stopped(5);
 
     let worker = start();
     with_async_drop_2_infallible!(worker, { assert!(worker.stop.is_some()) });
-    stopped(5);
+    stopped(6);
 
     let refused = async_drop_on_err(start(), async |_| Result::<(), _>::Err("refused")).await;
     assert_eq!(refused.unwrap_err(), "refused");
-    stopped(6);
+    stopped(7);
 
     let refused = Result::<AsyncDropGuard<Worker>, _>::Err("refused");
     let flat = flatten_async_drop::<&str, _, &str, _, _>(Ok(start()), refused).await;
     assert_eq!(flat.unwrap_err(), "refused");
-    stopped(7);
+    stopped(8);
 
     async_drop_all((0..3).map(|key| (key, start())))
         .await
         .unwrap();
-    stopped(10);
+    stopped(11);
+
+    let mut pair = AsyncDropGuard::new(Pair {
+        first: start(),
+        second: start(),
+    });
+    pair.async_drop().await.unwrap();
+    stopped(13);
 
     let mut first = AsyncDropArc::new(start());
     let mut last = AsyncDropArc::clone(&first);
     first.async_drop().await.unwrap();
-    stopped(10);
+    stopped(13);
     last.async_drop().await.unwrap();
-    stopped(11);
+    stopped(14);
 
     let mut map = AsyncDropHashMap::new();
     for key in 0..3 {
         assert!(map.insert(key, start()).is_none());
     }
     map.async_drop().await.unwrap();
-    stopped(14);
+    stopped(17);
 
     let mut result = AsyncDropResult::new(Result::<_, Infallible>::Ok(start()));
     result.async_drop().await.unwrap();
-    stopped(15);
+    stopped(18);
 
     let worker = start();
     let mut shared = AsyncDropShared::new(async move { worker });
-    let mut value = (&*shared).await;
+    let mut first = shared.get().await;
+    let mut last = (&*shared).await;
     shared.async_drop().await.unwrap();
-    stopped(15);
-    value.async_drop().await.unwrap();
-    stopped(16);
+    first.async_drop().await.unwrap();
+    stopped(18);
+    last.async_drop().await.unwrap();
+    stopped(19);
 
     // On every runtime: this cleanup waits for another thread.
     drop(SyncDrop::new(start()));
-    stopped(17);
+    stopped(20);
 
     #[cfg(feature = "tokio")]
     {
         let mut mutex = asyncdrop::AsyncDropTokioMutex::new(start());
         assert!(mutex.lock().await.stop.is_some());
         mutex.async_drop().await.unwrap();
-        stopped(18);
+        stopped(21);
     }
 }
 
@@ -145,29 +169,43 @@ fn spawnable<F: Future<Output = ()> + Send + 'static>(future: F) -> F {
     future
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn n3_every_helper_works_on_tokio_with_many_threads() {
-    end_workers_through_every_helper().await;
-    tokio::spawn(spawnable(end_workers_through_every_helper()))
-        .await
-        .unwrap();
+fn on_tokio(builder: &mut Builder) {
+    let runtime = builder.build().unwrap();
+    runtime.block_on(end_workers_through_every_helper());
+    let task = runtime.spawn(spawnable(end_workers_through_every_helper()));
+    runtime.block_on(task).unwrap();
 }
 
-#[tokio::test(flavor = "current_thread")]
-async fn n3_every_helper_works_on_tokio_with_one_thread() {
-    end_workers_through_every_helper().await;
-    tokio::spawn(spawnable(end_workers_through_every_helper()))
-        .await
-        .unwrap();
-}
-
-#[test]
-fn n3_every_helper_works_on_the_executor_of_futures() {
-    futures::executor::block_on(end_workers_through_every_helper());
-}
-
-#[test]
-fn n3_every_helper_works_on_smol() {
+fn on_smol() {
     smol::block_on(end_workers_through_every_helper());
     smol::block_on(smol::spawn(spawnable(end_workers_through_every_helper())));
+}
+
+#[test]
+fn n3_every_helper_works_on_every_runtime() {
+    let runtimes: [(&str, fn()); 4] = [
+        ("tokio with many threads", || {
+            on_tokio(Builder::new_multi_thread().worker_threads(2));
+        }),
+        ("tokio with one thread", || {
+            on_tokio(&mut Builder::new_current_thread());
+        }),
+        ("the executor of futures", || {
+            futures::executor::block_on(end_workers_through_every_helper());
+        }),
+        ("smol", on_smol),
+    ];
+
+    // Each on a thread with its name, which a panic shows, and all of them, whichever fails.
+    let fails = |&(name, run): &(&'static str, fn())| {
+        let thread = thread::Builder::new().name(name.to_owned());
+        thread.spawn(run).unwrap().join().is_err()
+    };
+    let failed: Vec<_> = runtimes
+        .into_iter()
+        .filter(fails)
+        .map(|(name, _)| name)
+        .collect();
+
+    assert!(failed.is_empty(), "it fails on {failed:?}");
 }

@@ -283,6 +283,76 @@ fn s2_the_last_of_all_owners_cleans_up_and_gets_the_error() {
 }
 
 #[test]
+fn s2_a_cleanup_that_is_called_twice_runs_once() {
+    let diary = Diary::default();
+    let mut owner = created_after(0, Session::of("ada", &diary));
+
+    let (_, incidents) = record(|| {
+        assert_eq!(end(&mut owner), Ok(()));
+        assert_eq!(end(&mut owner), Ok(()));
+    });
+
+    assert!(owner.is_dropped());
+    assert_eq!(incidents, []);
+    assert_eq!(diary.entries()[2..], CLEANED_UP);
+}
+
+#[test]
+fn s2_a_cleanup_that_fails_returns_its_error_once() {
+    let diary = Diary::default();
+    let session = Session::of("ada", &diary).ending(Ending::Fails("line is dead"));
+    let mut owner = created_after(0, session);
+
+    let (_, incidents) = record(|| {
+        assert_eq!(end(&mut owner), Err("line is dead".to_owned()));
+        assert_eq!(end(&mut owner), Ok(()));
+    });
+
+    assert!(owner.is_dropped());
+    assert_eq!(incidents, []);
+    assert_eq!(
+        diary.entries()[2..],
+        ["ada cleanup begins", "ada cleanup fails", "ada dropped"]
+    );
+}
+
+#[test]
+fn s2_a_cleanup_that_panics_can_be_called_again_or_is_reported() {
+    let diary = Diary::default();
+    let session = Session::of("ada", &diary).ending(Ending::Panics("no route"));
+    let mut owner = created_after(0, session);
+
+    // The creation is not repeated, and the panic is the one of the cleanup each time.
+    assert_eq!(message_of_panic(|| end(&mut owner)), "no route");
+    assert_eq!(message_of_panic(|| end(&mut owner)), "no route");
+    assert!(!owner.is_dropped());
+    assert_eq!(owner.peek().unwrap().user, "ada");
+    let (_, incidents) = record(|| drop(owner));
+
+    let what: Vec<_> = incidents
+        .iter()
+        .map(|it| it.message.split(", created").next().unwrap())
+        .collect();
+    assert_eq!(
+        what,
+        [
+            "async_drop on AsyncDropShared(Session(\"ada\")) was interrupted before it finished",
+            "async_drop on AsyncDropArc(AsyncDropGuard(Session(\"ada\"))) was interrupted before it finished",
+            "async_drop on Session(\"ada\") was interrupted before it finished",
+        ]
+    );
+    diary.assert_reads(&[
+        "creation begins",
+        "creation ends",
+        "ada cleanup begins",
+        "ada cleanup panics",
+        "ada cleanup begins",
+        "ada cleanup panics",
+        "ada dropped",
+    ]);
+}
+
+#[test]
 fn s2_a_creation_that_panics_panics_in_the_task_that_polled_it_and_in_all_others() {
     let mut owner = shared(async { panic!("no route") });
 

@@ -4,11 +4,14 @@
 
 mod common;
 
+use std::pin::pin;
 use std::task::Poll;
+use std::thread;
 
 use asyncdrop::incident::IncidentKind;
 use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropTokioMutex};
 use futures::executor::block_on;
+use tokio::runtime::{Handle, Runtime};
 
 use common::{Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record};
 
@@ -81,6 +84,59 @@ fn m1_the_cleanup_runs_once_and_its_error_is_returned_once() {
     assert_eq!(end(&mut mutex), Ok(()));
 
     diary.assert_reads(&["ada cleanup begins", "ada cleanup fails", "ada dropped"]);
+}
+
+#[test]
+fn m1_a_mutex_let_go_on_another_thread_is_cleaned_up_as_on_its_own() {
+    let diary = Diary::default();
+    let mut mutex = locked(Session::of("ada", &diary).ending(Ending::Fails("line is dead")));
+    assert_eq!(block_on(mutex.lock()).user, "ada");
+
+    let ended = thread::spawn(move || end(&mut mutex)).join().unwrap();
+
+    assert_eq!(ended, Err("line is dead".to_owned()));
+    diary.assert_reads(&["ada cleanup begins", "ada cleanup fails", "ada dropped"]);
+}
+
+#[test]
+fn m1_a_mutex_forgotten_on_another_thread_panics_there() {
+    let diary = Diary::default();
+    let line = line!() + 2;
+    let ada = AsyncDropGuard::new(Session::of("ada", &diary));
+    let mutex = AsyncDropTokioMutex::new(ada);
+
+    let forget = move || message_of_panic(|| drop(mutex));
+    let message = thread::spawn(forget).join().unwrap();
+
+    let place = place!(line, 17);
+    assert_eq!(
+        message,
+        format!(
+            "Forgot to call async_drop on AsyncDropTokioMutex(AsyncDropGuard(Session(\"ada\"))), created at {place}"
+        )
+    );
+    diary.assert_reads(&["ada dropped"]);
+}
+
+#[test]
+fn m1_a_mutex_from_a_runtime_that_has_ended_works_outside_of_any() {
+    let diary = Diary::default();
+    let runtime = Runtime::new().unwrap();
+    let session = Session::of("ada", &diary).waiting(1);
+    let mut mutex = runtime.block_on(async { locked(session) });
+    drop(runtime);
+
+    assert!(Handle::try_current().is_err());
+    let Poll::Ready(session) = poll_once(pin!(mutex.lock())) else {
+        panic!("the lock is free")
+    };
+    assert_eq!(session.user, "ada");
+    drop(session);
+    let mut cleanup = pin!(mutex.async_drop());
+    assert!(poll_once(cleanup.as_mut()).is_pending());
+    assert_eq!(poll_once(cleanup.as_mut()), Poll::Ready(Ok(())));
+
+    diary.assert_reads(&CLEANED_UP);
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt::{self, Debug, Display};
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, Location, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::task::{Context, Poll, Wake, Waker};
@@ -49,12 +49,8 @@ pub const EVERY_ENDING: &[Ending] = &[
     Ending::FailsAndPanicsInDrop,
 ];
 
-/// For values that somebody else cleans up, who tries once.
-pub const NO_PANICKING_CLEANUP: &[Ending] = &[
-    Ending::Succeeds,
-    Ending::Fails,
-    Ending::FailsAndPanicsInDrop,
-];
+/// A cleanup that ends in one of these has not cleaned the value up.
+const PANICKING_CLEANUP: &[Ending] = &[Ending::PanicsOnce, Ending::PanicsAlways];
 
 const PANICS: &[Ending] = &[
     Ending::PanicsOnce,
@@ -67,13 +63,16 @@ pub const NO_FAILING_ENDING: &[Ending] =
     &[Ending::Succeeds, Ending::PanicsOnce, Ending::PanicsAlways];
 
 /// How many polls the cleanups wait: all the same, the first the longest, the last the longest.
-const WAITS: [[usize; 4]; 3] = [[1, 1, 1, 1], [2, 1, 0, 0], [0, 1, 2, 1]];
+///
+/// Cleanups that run concurrently are polled more than once in one poll of the call, so the longest is longer than that.
+const WAITS: [[usize; 4]; 3] = [[1, 1, 1, 1], [3, 1, 0, 0], [0, 1, 2, 1]];
 
 /// A sweep over one scenario.
 pub struct Sweep {
     values: usize,
     endings: &'static [Ending],
     resumable: bool,
+    tried_once: bool,
     panics_itself: bool,
 }
 
@@ -84,6 +83,7 @@ impl Sweep {
             values,
             endings: EVERY_ENDING,
             resumable: false,
+            tried_once: false,
             panics_itself: false,
         }
     }
@@ -96,6 +96,13 @@ impl Sweep {
     /// The scenario keeps its guards. So calling again must finish everything, and return every error.
     pub fn resumable(mut self) -> Self {
         self.resumable = true;
+        self
+    }
+
+    /// Somebody else cleans the values up, who tries once.
+    /// So a value whose cleanup panics may be reported also where the call is taken up again. Nothing else may be.
+    pub fn tried_once(mut self) -> Self {
+        self.tried_once = true;
         self
     }
 
@@ -227,11 +234,14 @@ impl Run<'_> {
         stage.let_go(kept);
 
         let any = |endings: &[Ending]| plan.iter().any(|(ending, _)| endings.contains(ending));
-        let taken_up_again =
-            sweep.resumable && self.then == Then::CallAgain && !any(&[Ending::PanicsAlways]);
+        let can_end = sweep.tried_once || !any(&[Ending::PanicsAlways]);
+        let taken_up_again = sweep.resumable && self.then == Then::CallAgain && can_end;
         let undisturbed = self.cuts.is_empty() && !sweep.panics_itself && !any(PANICS);
         let must_finish = taken_up_again || undisturbed;
-        let mut faults = stage.ledger().audit(must_finish, taken_up_again);
+        let may_be_reported = |ending: Ending| {
+            !must_finish || sweep.tried_once && PANICKING_CLEANUP.contains(&ending)
+        };
+        let mut faults = stage.ledger().audit(may_be_reported, taken_up_again);
         if must_finish && !finished {
             faults.push("it never finished".into());
         }
@@ -275,10 +285,11 @@ impl Stage {
     pub fn value(&self, name: &'static str) -> AsyncDropGuard<Value> {
         let mut ledger = self.ledger();
         let index = ledger.accounts.len();
-        if ledger.accounts.insert(name, Account::default()).is_some() {
+        let (ending, waits) = self.plan[index.min(self.plan.len() - 1)];
+        let account = Account::open(ending, Location::caller());
+        if ledger.accounts.insert(name, account).is_some() {
             ledger.faults.push(format!("{name} was created twice"));
         }
-        let (ending, waits) = self.plan[index.min(self.plan.len() - 1)];
         AsyncDropGuard::new(Value {
             name,
             ending,
@@ -298,9 +309,21 @@ impl Stage {
         Failure(name)
     }
 
-    /// Notes that an error has named this value as not cleaned up. It stands for the incident.
-    pub fn given_up(&self, name: &'static str) {
-        self.ledger().given_up.push(name);
+    /// Notes that an error has named the value that was created there as not cleaned up. It stands for the incident.
+    pub fn given_up(&self, created_at: &'static Location<'static>) {
+        let mut ledger = self.ledger();
+        let created_there = ledger
+            .accounts
+            .iter()
+            .filter(|(_, account)| account.created_at == created_at);
+        let names: Vec<_> = created_there.map(|(name, _)| *name).collect();
+        match names[..] {
+            [name] => ledger.given_up.push(name),
+            _ => ledger.faults.push(format!(
+                "{} values were created at {created_at}",
+                names.len()
+            )),
+        }
     }
 
     /// Notes what the library gave back, with every error that is in it.
@@ -441,14 +464,29 @@ struct Ledger {
     faults: Vec<String>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Account {
+    ending: Ending,
+    created_at: &'static Location<'static>,
     begun: usize,
     succeeded: usize,
     failed: usize,
     panicked: usize,
     dropped: usize,
-    panics_in_drop: bool,
+}
+
+impl Account {
+    fn open(ending: Ending, created_at: &'static Location<'static>) -> Self {
+        Self {
+            ending,
+            created_at,
+            begun: 0,
+            succeeded: 0,
+            failed: 0,
+            panicked: 0,
+            dropped: 0,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -470,7 +508,11 @@ impl From<&Incident<'_>> for Recorded {
 
 impl Ledger {
     /// What does not balance.
-    fn audit(&self, must_finish: bool, must_return_errors: bool) -> Vec<String> {
+    fn audit(
+        &self,
+        may_be_reported: impl Fn(Ending) -> bool,
+        must_return_errors: bool,
+    ) -> Vec<String> {
         let mut faults = self.faults.clone();
         for (name, account) in &self.accounts {
             let mut fault = |what: String| faults.push(format!("{name} {what}"));
@@ -480,9 +522,11 @@ impl Ledger {
                 incident.kind != IncidentKind::Suppressed && is_value_type(incident.type_name)
             });
             let missed = missed + self.given_up.iter().filter(|it| *it == name).count();
+            // A shutdown that is dropped after its deadline cannot return its error, and reports it.
+            let missed = missed + self.reports_of_a_shutdown(account.created_at);
             match (done, missed) {
                 (1, 0) => {}
-                (0, 1) if !must_finish => {}
+                (0, 1) if may_be_reported(account.ending) => {}
                 (0, 0) => fault("was not cleaned up, and no incident says so".into()),
                 _ => fault(format!("was cleaned up {done} times, reported {missed}")),
             }
@@ -505,11 +549,27 @@ impl Ledger {
                     account.failed
                 ));
             }
-            if must_return_errors && suppressed > 0 && !account.panics_in_drop {
+            let panics_in_drop = account.ending == Ending::FailsAndPanicsInDrop;
+            if must_return_errors && suppressed > 0 && !panics_in_drop {
                 fault("lost its error though the call was taken up again".into());
             }
         }
         faults
+    }
+
+    /// In how many errors that were reported instead of returned a shutdown has given that value up.
+    fn reports_of_a_shutdown(&self, created_at: &'static Location<'static>) -> usize {
+        let place = format!("{created_at:?}");
+        let suppressed = |it: &&Recorded| it.kind == IncidentKind::Suppressed;
+        self.incidents
+            .iter()
+            .filter(suppressed)
+            .filter_map(|incident| {
+                let (_, list) = incident.message.split_once("being_cleaned_up: [")?;
+                let (list, _) = list.split_once("], errors: ")?;
+                list.contains(&place).then_some(())
+            })
+            .count()
     }
 
     fn reports(&self, shown: &str, which: impl Fn(&Recorded) -> bool) -> usize {
@@ -581,11 +641,8 @@ impl Value {
 
 impl Drop for Value {
     fn drop(&mut self) {
+        self.write(|account| account.dropped += 1);
         let panics = self.ending == Ending::FailsAndPanicsInDrop;
-        self.write(|account| {
-            account.dropped += 1;
-            account.panics_in_drop = panics;
-        });
         if panics && !thread::panicking() {
             panic!("{} panics in its own Drop", self.name);
         }
