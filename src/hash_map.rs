@@ -30,6 +30,11 @@ use crate::{AsyncDrop, AsyncDropGuard, DropErrors};
 ///
 /// A panic in a cleanup goes on once all others are done.
 ///
+/// A guard that was already cleaned up finds a place in the map, and its cleanup is passed over.
+/// It has no value that could be lent: [`try_insert`](Self::try_insert), [`get`](Self::get), [`get_mut`](Self::get_mut)
+/// and the iterators of [`iter`](Self::iter), [`iter_mut`](Self::iter_mut) and [`values`](Self::values) panic
+/// when they come to it.
+///
 /// # Cancel safety
 ///
 /// When `async_drop` is interrupted and called again, it goes on with what is left.
