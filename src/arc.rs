@@ -332,7 +332,7 @@ where
     /// # }
     /// ```
     #[track_caller]
-    #[must_use = "the last owner gets the guard of the value, which panics if it is dropped"]
+    #[must_use = "the last owner gets the guard of the value: bind it and end it with `.async_drop().await`; `let _ = ..` drops it, and that panics"]
     pub fn into_inner(owner: AsyncDropGuard<Self>) -> Option<AsyncDropGuard<T>> {
         match owner.unsafe_into_inner_dont_drop().state {
             State::Owner(arc) => Arc::into_inner(arc),
@@ -469,7 +469,7 @@ where
     /// # }
     /// ```
     #[track_caller]
-    #[must_use = "the new owner is a guard, which panics if it is dropped"]
+    #[must_use = "the new owner is a guard: bind it and end it with `.async_drop().await`; `let _ = ..` drops it, and that panics"]
     pub fn upgrade(&self) -> Option<AsyncDropGuard<AsyncDropArc<T>>> {
         let created_at = Location::caller();
         let arc = self.weak.upgrade()?;

@@ -139,6 +139,7 @@ where
     /// # }
     /// ```
     #[track_caller]
+    #[must_use = "the value is a guard: bind it and end it with `.async_drop().await`; `let _ = ..` drops it, and that panics"]
     pub fn into_inner(guard: AsyncDropGuard<Self>) -> Result<AsyncDropGuard<T>, E> {
         guard.unsafe_into_inner_dont_drop().result
     }
