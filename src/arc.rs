@@ -26,6 +26,10 @@ use crate::{AsyncDrop, AsyncDropGuard};
 ///
 /// An owner that is dropped without `async_drop` panics like any guard, even if it is not the last.
 ///
+/// Using the value panics after this owner has let go.
+/// It panics too where the guard that was given to [`new`](Self::new) had already been cleaned up:
+/// there is no value then, and the last owner has nothing to clean up.
+///
 /// # Cancel safety
 ///
 /// When the last owner's cleanup is interrupted, that owner is the only one left and must go on:
@@ -125,7 +129,8 @@ where
     ///
     /// # Panics
     ///
-    /// When the cleanup of the value has begun: `owner` is then the last one, and was interrupted.
+    /// When `owner` has already let go.
+    /// Also when it is the last one, and its cleanup of the value was interrupted.
     ///
     /// # Examples
     ///
@@ -187,7 +192,8 @@ where
     ///
     /// # Panics
     ///
-    /// When the cleanup of the value has begun: `owner` is then the last one, and was interrupted.
+    /// When `owner` has already let go.
+    /// Also when it is the last one, and its cleanup of the value was interrupted.
     ///
     /// # Examples
     ///
@@ -219,6 +225,10 @@ where
 
     /// How many owners there are now. Other threads may change that at any time.
     ///
+    /// # Panics
+    ///
+    /// When `owner` has already let go.
+    ///
     /// # Examples
     ///
     /// ```
@@ -241,6 +251,7 @@ where
     /// # second.async_drop().await.unwrap();
     /// # }
     /// ```
+    #[track_caller]
     #[must_use]
     pub fn strong_count(owner: &AsyncDropGuard<Self>) -> usize {
         match &owner.state {
@@ -251,6 +262,10 @@ where
     }
 
     /// Whether two owners share one value.
+    ///
+    /// # Panics
+    ///
+    /// When one of them has already let go.
     ///
     /// # Examples
     ///
@@ -276,6 +291,7 @@ where
     /// # stranger.async_drop().await.unwrap();
     /// # }
     /// ```
+    #[track_caller]
     #[must_use]
     pub fn ptr_eq(one: &AsyncDropGuard<Self>, other: &AsyncDropGuard<Self>) -> bool {
         match (&one.state, &other.state) {
@@ -316,7 +332,7 @@ where
     /// # }
     /// ```
     #[track_caller]
-    #[must_use = "the last owner gets the guard of the value, which panics if it is dropped"]
+    #[must_use = "the last owner gets the guard of the value: bind it and end it with `.async_drop().await`; `let _ = ..` drops it, and that panics"]
     pub fn into_inner(owner: AsyncDropGuard<Self>) -> Option<AsyncDropGuard<T>> {
         match owner.unsafe_into_inner_dont_drop().state {
             State::Owner(arc) => Arc::into_inner(arc),
@@ -355,10 +371,11 @@ impl<T: Debug> AsyncDropArc<T> {
     /// The value, unless it is gone for this owner.
     pub(crate) fn peek(&self) -> Option<&T> {
         match &self.state {
-            State::Owner(arc) => Some(arc),
-            // Its guard is empty where the value's own `Drop` panicked after the cleanup.
+            // The guard is empty where it was so from the start.
+            State::Owner(arc) if !arc.is_dropped() => Some(arc),
+            // And where the value's own `Drop` panicked after the cleanup.
             State::Last(guard) if !guard.is_dropped() => Some(guard),
-            State::Last(_) | State::LetGo => None,
+            State::Owner(_) | State::Last(_) | State::LetGo => None,
         }
     }
 }
@@ -382,7 +399,10 @@ impl<T: Debug> Deref for AsyncDropArc<T> {
 impl<T: Debug> Debug for AsyncDropArc<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.state {
-            State::Owner(arc) => f.debug_tuple("AsyncDropArc").field(&***arc).finish(),
+            State::Owner(arc) if !arc.is_dropped() => {
+                f.debug_tuple("AsyncDropArc").field(&***arc).finish()
+            }
+            State::Owner(arc) => f.debug_tuple("AsyncDropArc").field(arc).finish(),
             State::Last(guard) => f.debug_tuple("AsyncDropArc").field(guard).finish(),
             State::LetGo => f.write_str("AsyncDropArc(<let go>)"),
         }
@@ -449,7 +469,7 @@ where
     /// # }
     /// ```
     #[track_caller]
-    #[must_use = "the new owner is a guard, which panics if it is dropped"]
+    #[must_use = "the new owner is a guard: bind it and end it with `.async_drop().await`; `let _ = ..` drops it, and that panics"]
     pub fn upgrade(&self) -> Option<AsyncDropGuard<AsyncDropArc<T>>> {
         let created_at = Location::caller();
         let arc = self.weak.upgrade()?;

@@ -252,7 +252,35 @@ impl FieldError {
     ///
     /// # Examples
     ///
-    /// See [`FieldError`].
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+    /// # use std::{fmt, io};
+    /// # #[derive(Debug)]
+    /// # struct Journal;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Journal {
+    /// #     type Error = io::Error;
+    /// #     async fn async_drop_impl(&mut self) -> io::Result<()> {
+    /// #         Err(io::ErrorKind::StorageFull.into())
+    /// #     }
+    /// # }
+    /// # #[derive(Debug, AsyncDrop)]
+    /// # struct Database {
+    /// #     journal: AsyncDropGuard<Journal>,
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let journal = AsyncDropGuard::new(Journal);
+    /// # let mut database = AsyncDropGuard::new(Database { journal });
+    /// let errors = database.async_drop().await.unwrap_err();
+    /// let (_, error) = errors.into_iter().next().unwrap();
+    ///
+    /// // Of another type, it comes back.
+    /// let error = error.downcast::<fmt::Error>().unwrap_err();
+    /// let error = error.downcast::<io::Error>().unwrap();
+    /// assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    /// # }
+    /// ```
     pub fn downcast<E: Error + 'static>(self) -> Result<E, Self> {
         match self.0.downcast() {
             Ok(error) => Ok(*error),

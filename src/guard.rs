@@ -166,7 +166,7 @@ impl<T: Debug> AsyncDropGuard<T> {
     /// assert!(upload.is_dropped());
     /// # }
     /// ```
-    #[must_use = "without `.await` nothing is cleaned up, and the guard panics when it is dropped; with it, the `Result` has the error of the cleanup"]
+    #[must_use = "without `.await` nothing is cleaned up, and the guard panics when it is dropped, which `let _ = ..` does not change; with it, the `Result` has the error of the cleanup"]
     #[expect(
         clippy::manual_async_fn,
         reason = "the future of an `async fn` keeps `self` twice, and a program may hold thousands of them"
@@ -494,7 +494,8 @@ impl<T> Drop for DroppedLast<T> {
 #[diagnostic::on_unimplemented(
     message = "an `AsyncDropGuard` cannot be cloned: two guards would clean up one value twice",
     label = "this guard has one owner",
-    note = "to share the value, wrap the guard once, `let shared = AsyncDropArc::new(guard)`, and call `AsyncDropArc::clone(&shared)` for each further owner"
+    note = "to share the value, wrap the guard once, `let shared = AsyncDropArc::new(guard)`, and call `AsyncDropArc::clone(&shared)` for each further owner",
+    note = "a guard that is an `AsyncDropArc` or an `AsyncDropShared` is wrapped already: call `AsyncDropArc::clone(&guard)` or `AsyncDropShared::clone(&guard)`"
 )]
 pub trait SharedByClone {}
 

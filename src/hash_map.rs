@@ -30,6 +30,11 @@ use crate::{AsyncDrop, AsyncDropGuard, DropErrors};
 ///
 /// A panic in a cleanup goes on once all others are done.
 ///
+/// A guard that was already cleaned up finds a place in the map, and its cleanup is passed over.
+/// It has no value that could be lent: [`try_insert`](Self::try_insert), [`get`](Self::get), [`get_mut`](Self::get_mut)
+/// and the iterators of [`iter`](Self::iter), [`iter_mut`](Self::iter_mut) and [`values`](Self::values) panic
+/// when they come to it.
+///
 /// # Cancel safety
 ///
 /// When `async_drop` is interrupted and called again, it goes on with what is left.
@@ -146,7 +151,7 @@ where
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use = "the value that had this key before is a guard, which panics if it is dropped"]
+    #[must_use = "the value that had this key before is a guard: bind it and end it with `.async_drop().await`; `let _ = ..` drops it, and that panics"]
     pub fn insert(&mut self, key: K, value: AsyncDropGuard<V>) -> Option<AsyncDropGuard<V>> {
         self.values.insert(key, value)
     }
@@ -182,6 +187,7 @@ where
     /// # Ok(())
     /// # }
     /// ```
+    #[must_use = "where the key is taken, the error holds the guard: end its `value` with `.async_drop().await`; `let _ = ..` drops it, and that panics"]
     pub fn try_insert(
         &mut self,
         key: K,
@@ -288,7 +294,7 @@ where
     /// # sessions.async_drop().await.unwrap();
     /// # }
     /// ```
-    #[must_use = "the value is a guard, which panics if it is dropped"]
+    #[must_use = "the value that was taken out is a guard: bind it and end it with `.async_drop().await`; `let _ = ..` drops it, and that panics"]
     pub fn remove<Q>(&mut self, key: &Q) -> Option<AsyncDropGuard<V>>
     where
         K: Borrow<Q>,
@@ -538,6 +544,7 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// # sessions.async_drop().await.unwrap();
     /// # }
     /// ```
+    #[must_use = "the values are out of the map already, and each is a guard: end all of them, as `async_drop_all(map.drain()).await` does; `let _ = ..` drops them, and that panics"]
     pub fn drain(&mut self) -> impl ExactSizeIterator<Item = (K, AsyncDropGuard<V>)> {
         // A drain of the standard map leaks what is behind the first value whose `Drop` panics. A vector does not.
         self.values.drain().collect::<Vec<_>>().into_iter()
@@ -606,6 +613,7 @@ impl<K: Debug, V: AsyncDrop + Debug> Debug for AsyncDropHashMap<K, V> {
 /// # sessions.async_drop().await.unwrap();
 /// # }
 /// ```
+#[must_use = "it holds the guard that found no place: end its `value` with `.async_drop().await`; `let _ = ..` drops it, and that panics"]
 pub struct TryInsertError<K, V: Debug> {
     /// The key that is taken.
     pub key: K,

@@ -210,10 +210,21 @@ impl ReapError {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::ReapError;
-    /// fn log(error: &ReapError) {
-    ///     eprintln!("a {} was not cleaned up well", error.type_name());
-    /// }
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait};
+    /// # #[derive(Debug)]
+    /// # struct Upload;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Upload {
+    /// #     type Error = String;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), String> { Err("half of it is missing".into()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let mut reaper = AsyncDropReaper::new();
+    /// drop(reaper.adopt(AsyncDropGuard::new(Upload)));
+    /// let errors = reaper.async_drop().await.unwrap_err();
+    /// assert!(errors.iter().all(|error| error.type_name().ends_with("::Upload")));
+    /// # }
     /// ```
     #[must_use]
     pub fn type_name(&self) -> &'static str {
@@ -225,10 +236,22 @@ impl ReapError {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::ReapError;
-    /// fn log(error: &ReapError) {
-    ///     eprintln!("{}, line {}", error.location().file(), error.location().line());
-    /// }
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait};
+    /// # #[derive(Debug)]
+    /// # struct Upload;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Upload {
+    /// #     type Error = String;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), String> { Err("half of it is missing".into()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let mut reaper = AsyncDropReaper::new();
+    /// let line = line!() + 1;
+    /// drop(reaper.adopt(AsyncDropGuard::new(Upload)));
+    /// let errors = reaper.async_drop().await.unwrap_err();
+    /// assert!(errors.iter().all(|error| error.location().line() == line));
+    /// # }
     /// ```
     #[must_use]
     pub fn location(&self) -> &'static Location<'static> {
@@ -240,10 +263,22 @@ impl ReapError {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{ReapError, ReapErrorKind};
-    /// fn is_a_bug(error: &ReapError) -> bool {
-    ///     error.kind() == ReapErrorKind::Panicked
-    /// }
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, ReapErrorKind, async_trait};
+    /// # #[derive(Debug)]
+    /// # struct Upload;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Upload {
+    /// #     type Error = String;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), String> { Err("half of it is missing".into()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let mut reaper = AsyncDropReaper::new();
+    /// drop(reaper.adopt(AsyncDropGuard::new(Upload)));
+    /// let errors = reaper.async_drop().await.unwrap_err();
+    /// let is_a_bug = errors.iter().any(|error| error.kind() == ReapErrorKind::Panicked);
+    /// assert!(!is_a_bug);
+    /// # }
     /// ```
     #[must_use]
     pub fn kind(&self) -> ReapErrorKind {
@@ -259,12 +294,23 @@ impl ReapError {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::ReapError;
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait};
     /// # use std::io;
-    /// fn is_disk_full(error: &ReapError) -> bool {
-    ///     let error = error.downcast_ref::<io::Error>();
-    ///     error.is_some_and(|error| error.kind() == io::ErrorKind::StorageFull)
-    /// }
+    /// # #[derive(Debug)]
+    /// # struct Upload;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Upload {
+    /// #     type Error = io::Error;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), io::Error> { Err(io::ErrorKind::StorageFull.into()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let mut reaper = AsyncDropReaper::new();
+    /// drop(reaper.adopt(AsyncDropGuard::new(Upload)));
+    /// let errors = reaper.async_drop().await.unwrap_err();
+    /// let kinds = errors.iter().filter_map(|error| Some(error.downcast_ref::<io::Error>()?.kind()));
+    /// assert_eq!(kinds.collect::<Vec<_>>(), [io::ErrorKind::StorageFull]);
+    /// # }
     /// ```
     #[must_use]
     pub fn downcast_ref<E: 'static>(&self) -> Option<&E> {
@@ -381,14 +427,26 @@ impl<E: Debug + Send + Sync + 'static> CleanupError for E {
 /// # Examples
 ///
 /// ```
-/// use asyncdrop::PendingValue;
-///
-/// fn log(values: &[PendingValue]) {
-///     for value in values {
-///         // "app::Session, created at src/main.rs:12:17"
-///         eprintln!("still there: {value}");
-///     }
-/// }
+/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, PendingValue, async_trait};
+/// # use std::{convert::Infallible, time::Duration};
+/// # #[derive(Debug)]
+/// # struct Session;
+/// # #[async_trait]
+/// # impl AsyncDrop for Session {
+/// #     type Error = Infallible;
+/// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let reaper = AsyncDropReaper::new();
+/// let mut session = reaper.adopt(AsyncDropGuard::new(Session));
+/// let error = AsyncDropReaper::shutdown(reaper, Duration::from_secs(5)).await.unwrap_err();
+/// let value: &PendingValue = &error.in_use()[0];
+/// // "still there: app::Session, created at src/main.rs:14:32"
+/// eprintln!("still there: {value}");
+/// # assert!(value.to_string().contains("::Session, created at "));
+/// # session.async_drop().await.unwrap();
+/// # }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PendingValue {
@@ -409,10 +467,23 @@ impl PendingValue {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::PendingValue;
-    /// fn is_session(value: &PendingValue) -> bool {
-    ///     value.type_name().ends_with("::Session")
-    /// }
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait};
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # #[derive(Debug)]
+    /// # struct Session;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let reaper = AsyncDropReaper::new();
+    /// let mut session = reaper.adopt(AsyncDropGuard::new(Session));
+    /// let error = AsyncDropReaper::shutdown(reaper, Duration::from_secs(5)).await.unwrap_err();
+    /// assert!(error.in_use()[0].type_name().ends_with("::Session"));
+    /// # session.async_drop().await.unwrap();
+    /// # }
     /// ```
     #[must_use]
     pub fn type_name(&self) -> &'static str {
@@ -424,10 +495,24 @@ impl PendingValue {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::PendingValue;
-    /// fn line(value: &PendingValue) -> u32 {
-    ///     value.location().line()
-    /// }
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait};
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # #[derive(Debug)]
+    /// # struct Session;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let reaper = AsyncDropReaper::new();
+    /// let line = line!() + 1;
+    /// let mut session = reaper.adopt(AsyncDropGuard::new(Session));
+    /// let error = AsyncDropReaper::shutdown(reaper, Duration::from_secs(5)).await.unwrap_err();
+    /// assert_eq!(error.in_use()[0].location().line(), line);
+    /// # session.async_drop().await.unwrap();
+    /// # }
     /// ```
     #[must_use]
     pub fn location(&self) -> &'static Location<'static> {
@@ -511,12 +596,27 @@ impl ShutdownError {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::ShutdownError;
-    /// fn log(error: &ShutdownError) {
-    ///     for value in error.in_use() {
-    ///         eprintln!("nobody let go of {value}");
-    ///     }
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait};
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # #[derive(Debug)]
+    /// # struct Session;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Session {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let reaper = AsyncDropReaper::new();
+    /// let mut session = reaper.adopt(AsyncDropGuard::new(Session));
+    /// let error = AsyncDropReaper::shutdown(reaper, Duration::from_secs(5)).await.unwrap_err();
+    /// for value in error.in_use() {
+    ///     eprintln!("nobody let go of {value}");
     /// }
+    /// assert_eq!((error.in_use().len(), error.being_cleaned_up().len()), (1, 0));
+    /// // It can still be ended.
+    /// session.async_drop().await.unwrap();
+    /// # }
     /// ```
     #[must_use]
     pub fn in_use(&self) -> &[PendingValue] {
@@ -528,12 +628,25 @@ impl ShutdownError {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::ShutdownError;
-    /// fn log(error: &ShutdownError) {
-    ///     for value in error.being_cleaned_up() {
-    ///         eprintln!("too slow: {value}");
-    ///     }
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait};
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # #[derive(Debug)]
+    /// # struct Upload;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Upload {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { std::future::pending().await }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let reaper = AsyncDropReaper::new();
+    /// drop(reaper.adopt(AsyncDropGuard::new(Upload)));
+    /// let error = AsyncDropReaper::shutdown(reaper, Duration::from_secs(5)).await.unwrap_err();
+    /// for value in error.being_cleaned_up() {
+    ///     eprintln!("too slow: {value}");
     /// }
+    /// assert_eq!((error.being_cleaned_up().len(), error.in_use().len()), (1, 0));
+    /// # }
     /// ```
     #[must_use]
     pub fn being_cleaned_up(&self) -> &[PendingValue] {
@@ -545,12 +658,25 @@ impl ShutdownError {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::ShutdownError;
-    /// fn log(error: &ShutdownError) {
-    ///     for error in error.errors().iter().flat_map(|errors| errors.iter()) {
-    ///         eprintln!("{error}");
-    ///     }
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait};
+    /// # use std::time::Duration;
+    /// # #[derive(Debug)]
+    /// # struct Upload;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Upload {
+    /// #     type Error = String;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), String> { Err("half of it is missing".into()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let reaper = AsyncDropReaper::new();
+    /// drop(reaper.adopt(AsyncDropGuard::new(Upload)));
+    /// let error = AsyncDropReaper::shutdown(reaper, Duration::from_secs(5)).await.unwrap_err();
+    /// for error in error.errors().iter().flat_map(|errors| errors.iter()) {
+    ///     eprintln!("{error}");
     /// }
+    /// assert_eq!(error.errors().map(|errors| errors.len()), Some(1));
+    /// # }
     /// ```
     #[must_use]
     pub fn errors(&self) -> Option<&ReapErrors> {

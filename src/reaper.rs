@@ -227,6 +227,9 @@ impl AsyncDropReaper {
     /// # Panics
     ///
     /// A panic in `f` goes on, and the reaper cleans the value up.
+    /// So does a panic in the cleanup: the reaper runs the cleanup again, and lists a second panic as an error.
+    ///
+    /// When the guard was already cleaned up, awaiting the future panics before `f` runs: there is no value to run it with.
     ///
     /// # Cancel safety
     ///
@@ -317,7 +320,10 @@ impl AsyncDropReaper {
     /// At the deadline the reaper ends, whatever is left:
     ///
     /// - A value that it is cleaning up is abandoned: the task is aborted, and the value dropped.
-    ///   The error names it, and no incident follows.
+    ///   The error names it, and no incident follows for it.
+    ///   What it holds is reported all the same, where it is a map or a type with `#[derive(AsyncDrop)]`, for example:
+    ///   a guard in it that is not done yet is an incident, and an error that it had gathered is a
+    ///   [`Suppressed`](crate::incident::IncidentKind::Suppressed) one.
     /// - A value that is in use stays with its owner, and the error names it.
     ///   The owner can still end it with [`Reaped::async_drop`]. Dropped without, it is an incident.
     ///
@@ -512,6 +518,9 @@ impl ReaperHandle {
     /// # Panics
     ///
     /// A panic in `f` goes on, and the reaper cleans the value up.
+    /// So does a panic in the cleanup: the reaper runs the cleanup again, and lists a second panic as an error.
+    ///
+    /// When the guard was already cleaned up, awaiting the future panics before `f` runs: there is no value to run it with.
     ///
     /// # Cancel safety
     ///

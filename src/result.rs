@@ -14,6 +14,15 @@ use crate::{AsyncDrop, AsyncDropGuard};
 /// - Where the error can be returned, use `?` on the plain `Result<AsyncDropGuard<T>, E>`.
 /// - For two results of which both are needed, see [`flatten_async_drop`](crate::flatten_async_drop()).
 ///
+/// # Errors
+///
+/// `async_drop` returns the error of the cleanup, once. It never returns the `Err` that came instead of a value.
+///
+/// # Panics
+///
+/// Where the guard in the result was already cleaned up, its cleanup is passed over.
+/// There is no value to lend then: [`ok`](Self::ok), [`as_ref`](Self::as_ref) and [`as_mut`](Self::as_mut) panic.
+///
 /// # Cancel safety
 ///
 /// An interrupted `async_drop` leaves the value in its place: call `async_drop` again.
@@ -23,14 +32,15 @@ use crate::{AsyncDrop, AsyncDropGuard};
 /// ```
 /// use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropResult, async_trait};
 /// use std::io;
+/// use std::path::Path;
 /// use tokio::{fs::File, io::AsyncWriteExt};
 ///
 /// #[derive(Debug)]
 /// struct Journal(File);
 ///
 /// impl Journal {
-///     async fn open(path: &str) -> io::Result<AsyncDropGuard<Self>> {
-///         Ok(AsyncDropGuard::new(Self(File::options().append(true).open(path).await?)))
+///     async fn open(path: &Path) -> io::Result<AsyncDropGuard<Self>> {
+///         Ok(AsyncDropGuard::new(Self(File::create_new(path).await?)))
 ///     }
 /// }
 ///
@@ -45,11 +55,18 @@ use crate::{AsyncDrop, AsyncDropGuard};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> io::Result<()> {
-/// let mut journal = AsyncDropResult::new(Journal::open("/no/such/journal").await);
-/// if let Some(error) = journal.err() {
-///     eprintln!("running without a journal: {error}");
+/// # let folder = tempfile::tempdir()?;
+/// # let path = &folder.path().join("journal.txt");
+/// let mut journal = AsyncDropResult::new(Journal::open(path).await);
+/// match journal.as_mut() {
+///     Ok(journal) => journal.0.write_all(b"started").await?,
+///     Err(error) => eprintln!("running without a journal: {error}"),
 /// }
 /// journal.async_drop().await?;
+/// # assert_eq!(std::fs::read(path)?, b"started");
+/// # let mut second = AsyncDropResult::new(Journal::open(path).await);
+/// # assert_eq!(second.as_mut().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+/// # second.async_drop().await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -122,6 +139,7 @@ where
     /// # }
     /// ```
     #[track_caller]
+    #[must_use = "the value is a guard: bind it and end it with `.async_drop().await`; `let _ = ..` drops it, and that panics"]
     pub fn into_inner(guard: AsyncDropGuard<Self>) -> Result<AsyncDropGuard<T>, E> {
         guard.unsafe_into_inner_dont_drop().result
     }
@@ -177,7 +195,7 @@ where
     /// ```
     #[must_use]
     pub fn err(&self) -> Option<&E> {
-        self.as_ref().err()
+        self.result.as_ref().err()
     }
 
     /// The value or the error, borrowed.
@@ -206,11 +224,45 @@ where
     ///     Ok(lease) => println!("ours for {} seconds", lease.seconds),
     ///     Err(error) => println!("no lease: {error}"),
     /// }
+    /// # assert_eq!(lease.as_ref().unwrap().seconds, 30);
     /// # lease.async_drop().await.unwrap();
     /// # }
     /// ```
     pub fn as_ref(&self) -> Result<&T, &E> {
         self.result.as_deref()
+    }
+
+    /// The value or the error, to be worked with.
+    ///
+    /// # Errors
+    ///
+    /// The error that was there instead of a value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropResult, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Lease { seconds: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Lease {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let answer: Result<_, String> = Ok(AsyncDropGuard::new(Lease { seconds: 30 }));
+    /// let mut lease = AsyncDropResult::new(answer);
+    /// if let Ok(lease) = lease.as_mut() {
+    ///     lease.seconds += 60;
+    /// }
+    /// assert_eq!(lease.ok().map(|lease| lease.seconds), Some(90));
+    /// # lease.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    pub fn as_mut(&mut self) -> Result<&mut T, &mut E> {
+        self.result.as_deref_mut()
     }
 }
 

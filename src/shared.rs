@@ -29,11 +29,23 @@ use crate::{AsyncDrop, AsyncDropArc, AsyncDropGuard};
 /// # When not to use it
 ///
 /// - Where one task creates the value before the others start, give each an [`AsyncDropArc`].
+/// - Where the future needs the shared value itself. One that awaits its own [`get`](Self::get) never ends.
+///   One that has captured an owner of itself is a cycle: as long as nobody calls `get`, no owner is the last one,
+///   and the future neither runs nor is it reported.
+///
+/// # Errors
+///
+/// `async_drop` returns the error of the value's cleanup to the owner that lets go last.
+/// All others get `Ok(())` at once.
 ///
 /// # Panics
 ///
-/// When the future panics, the panic goes on in the task that polled it.
-/// Every other [`get`](Self::get) then panics too; the cleanup has nothing left to do.
+/// A panic of the future is kept, and goes on in the first who then finds it:
+/// a [`get`](Self::get) that waits, which need not be the one that polled the future, or the cleanup of the last owner.
+/// Every other `get` panics with a message that says no more than that the creation has panicked.
+/// Every other cleanup has nothing left to do.
+///
+/// Where the future returns a guard that was already cleaned up, using the value that `get` returns panics.
 ///
 /// # Cancel safety
 ///
@@ -127,6 +139,8 @@ where
 {
     /// Makes the first owner of a value that `future` will create. It is not polled yet.
     ///
+    /// The caller must end this owner with `async_drop`, and with it what `future` has captured, should nobody else do so.
+    ///
     /// # Examples
     ///
     /// ```
@@ -171,7 +185,7 @@ where
     ///
     /// # Panics
     ///
-    /// When the cleanup has begun: `owner` is then the last one, and was interrupted.
+    /// When `owner` has already let go. Also when it is the last one, and its cleanup was interrupted.
     ///
     /// # Examples
     ///
@@ -222,7 +236,8 @@ where
     ///
     /// # Panics
     ///
-    /// When the future that creates the value panicked, or when the cleanup has begun.
+    /// - When this owner has already let go, or is the last one and its cleanup was interrupted: at the call.
+    /// - When the future that creates the value panicked: at the `.await`.
     ///
     /// # Cancel safety
     ///
@@ -260,7 +275,11 @@ where
         }
     }
 
-    /// Looks at the value, if it was already created.
+    /// Looks at the value, if it was already created and is not cleaned up.
+    ///
+    /// # Panics
+    ///
+    /// When this owner has already let go.
     ///
     /// # Examples
     ///
@@ -450,7 +469,7 @@ impl Wake for Wakes {
 /// # Examples
 ///
 /// ```
-/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropShared, async_trait};
+/// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropShared, async_trait};
 /// # use std::convert::Infallible;
 /// # #[derive(Debug)]
 /// # struct Pool { size: u32 }
@@ -463,6 +482,7 @@ impl Wake for Wakes {
 /// # async fn main() {
 /// let mut shared = AsyncDropShared::new(async { AsyncDropGuard::new(Pool { size: 4 }) });
 /// let (mut one, mut other) = tokio::join!(shared.get(), shared.get());
+/// assert!(AsyncDropArc::ptr_eq(&one, &other));
 /// # one.async_drop().await.unwrap();
 /// # other.async_drop().await.unwrap();
 /// # shared.async_drop().await.unwrap();

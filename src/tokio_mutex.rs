@@ -18,6 +18,15 @@ use crate::{AsyncDrop, AsyncDropGuard};
 /// - With one owner and one task, call methods on the guard itself.
 /// - Where the lock is never held across an `.await`, a [`std::sync::Mutex`] inside your own type is cheaper.
 ///
+/// # Errors
+///
+/// `async_drop` returns the error of the value's cleanup, once.
+///
+/// # Panics
+///
+/// Where the guard that was given to [`new`](Self::new) had already been cleaned up, its cleanup is passed over.
+/// There is no value to reach then: [`lock`](Self::lock), [`try_lock`](Self::try_lock) and [`get_mut`](Self::get_mut) panic.
+///
 /// # Cancel safety
 ///
 /// An interrupted `async_drop` leaves the value in its place: lock it, or call `async_drop` again.
@@ -67,7 +76,7 @@ impl<T> AsyncDropTokioMutex<T>
 where
     T: AsyncDrop + Debug + Send,
 {
-    /// Puts the value of `guard` behind a lock.
+    /// Puts the value of `guard` behind a lock. What is to be ended from now on is the guard of the mutex.
     ///
     /// # Examples
     ///
@@ -94,7 +103,7 @@ where
         })
     }
 
-    /// Takes the value, still guarded, out of its lock.
+    /// Takes the value, still guarded, out of its lock. The caller owns the guard, and must end it.
     ///
     /// # Panics
     ///

@@ -13,7 +13,7 @@ use asyncdrop::incident::IncidentKind;
 use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropWeak};
 use futures::executor::block_on;
 
-use common::{Diary, Ending, Session, abandon_after, message_of_panic, record};
+use common::{Diary, Ending, Session, abandon_after, message_of_panic, record, run_in_new_process};
 
 #[track_caller]
 fn shared(session: Session) -> AsyncDropGuard<AsyncDropArc<Session>> {
@@ -451,4 +451,99 @@ fn an_owner_used_after_it_let_go_names_its_type() {
         )
     );
     assert_eq!(end(&mut first), Ok(()));
+}
+
+#[test]
+fn a1_an_owner_that_has_let_go_gives_no_owner_and_no_answer() {
+    let diary = Diary::default();
+    let mut first = shared(Session::of("ada", &diary));
+    let line = line!() + 1;
+    let mut second = AsyncDropArc::clone(&first);
+    assert_eq!(end(&mut second), Ok(()));
+
+    let expected = format!(
+        "AsyncDropGuard<asyncdrop::arc::AsyncDropArc<{}>> was used after async_drop, created at {}",
+        std::any::type_name::<Session>(),
+        place!(line, 22)
+    );
+    for message in [
+        message_of_panic(|| AsyncDropArc::clone(&second)),
+        message_of_panic(|| AsyncDropArc::downgrade(&second)),
+        message_of_panic(|| AsyncDropArc::strong_count(&second)),
+        message_of_panic(|| AsyncDropArc::ptr_eq(&second, &first)),
+        message_of_panic(|| AsyncDropArc::ptr_eq(&first, &second)),
+    ] {
+        assert_eq!(message, expected);
+    }
+
+    assert_eq!(AsyncDropArc::strong_count(&first), 1);
+    assert_eq!(end(&mut first), Ok(()));
+}
+
+/// Runs `program` in a new process. Its panic must name this file, where it was caused, and none of the library.
+#[track_caller]
+fn assert_panics_where_it_is_called(test: &str, program: fn()) {
+    let outcome = run_in_new_process(test, program);
+    assert!(
+        outcome
+            .stderr
+            .starts_with("thread 'program' panicked at tests/arc.rs\nAsyncDropGuard<"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+fn owner_that_has_let_go() -> AsyncDropGuard<AsyncDropArc<Session>> {
+    let mut owner = shared(Session::of("ada", &Diary::default()));
+    assert_eq!(end(&mut owner), Ok(()));
+    owner
+}
+
+#[test]
+fn a1_asked_for_its_count_an_owner_that_has_let_go_names_the_place_of_the_call() {
+    assert_panics_where_it_is_called(
+        "a1_asked_for_its_count_an_owner_that_has_let_go_names_the_place_of_the_call",
+        || {
+            let _ = AsyncDropArc::strong_count(&owner_that_has_let_go());
+        },
+    );
+}
+
+#[test]
+fn a1_compared_an_owner_that_has_let_go_names_the_place_of_the_call() {
+    assert_panics_where_it_is_called(
+        "a1_compared_an_owner_that_has_let_go_names_the_place_of_the_call",
+        || {
+            let owner = owner_that_has_let_go();
+            let _ = AsyncDropArc::ptr_eq(&owner, &owner);
+        },
+    );
+}
+
+#[test]
+fn a1_a_value_that_was_already_cleaned_up_is_passed_over_and_cannot_be_used() {
+    let diary = Diary::default();
+    let line = line!() + 1;
+    let mut session = AsyncDropGuard::new(Session::of("ada", &diary));
+    assert_eq!(end(&mut session), Ok(()));
+    let mut first = AsyncDropArc::new(session);
+    let mut second = AsyncDropArc::clone(&first);
+
+    let message = message_of_panic(|| first.user);
+
+    assert_eq!(
+        message,
+        format!(
+            "AsyncDropGuard<{}> was used after async_drop, created at {}",
+            std::any::type_name::<Session>(),
+            place!(line, 23)
+        )
+    );
+    assert_eq!(
+        format!("{first:?}"),
+        "AsyncDropGuard(AsyncDropArc(AsyncDropGuard(<dropped>)))"
+    );
+    assert_eq!(end(&mut first), Ok(()));
+    assert_eq!(end(&mut second), Ok(()));
+    diary.assert_reads(&["ada cleanup begins", "ada cleanup ends", "ada dropped"]);
 }

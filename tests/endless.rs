@@ -204,7 +204,7 @@ async fn an_endless_cleanup_in_a_mutex_is_given_up_and_reported() {
 
 #[test]
 fn an_endless_cleanup_in_a_function_that_owns_the_guard_is_reported() {
-    let run = |future| {
+    let incidents_of = |future| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -213,8 +213,9 @@ fn an_endless_cleanup_in_a_function_that_owns_the_guard_is_reported() {
         let (outcome, incidents) =
             record(|| runtime.block_on(async { timeout(LIMIT, future).await.is_err() }));
         assert!(outcome, "it was given up");
-        assert_interrupted(&incidents, &["Endless"]);
+        incidents
     };
+    let run = |future| assert_interrupted(&incidents_of(future), &["Endless"]);
     type Boxed = std::pin::Pin<Box<dyn Future<Output = ()>>>;
 
     let all: Boxed = Box::pin(async { async_drop_all([("key", endless())]).await.unwrap() });
@@ -223,11 +224,16 @@ fn an_endless_cleanup_in_a_function_that_owns_the_guard_is_reported() {
         let failed = async_drop_on_err(endless(), async |_| Result::<(), _>::Err("refused"));
         drop(failed.await);
     }));
-    run(Box::pin(async {
+    let incidents = incidents_of(Box::pin(async {
         let first: Result<_, &str> = Ok(endless());
         let second = Result::<AsyncDropGuard<Endless>, _>::Err("refused");
         drop(flatten_async_drop::<&str, _, _, _, _>(first, second).await);
     }));
+    let (interrupted, suppressed) = incidents.split_at(1);
+    assert_interrupted(interrupted, &["Endless"]);
+    assert_eq!(suppressed.len(), 1);
+    assert_eq!(suppressed[0].kind, IncidentKind::Suppressed);
+    assert!(suppressed[0].message.contains("refused"));
     run(Box::pin(async {
         let _: Result<(), Infallible> = with_async_drop(endless(), async |_| Ok(())).await;
     }));

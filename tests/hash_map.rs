@@ -662,3 +662,58 @@ fn n1_errors_gathered_before_an_interruption_are_reported_when_the_map_is_droppe
             .any(|it| it.message.contains("\"line is dead\""))
     );
 }
+
+/// A map with one guard that was cleaned up before it came there, and the message of whoever uses its value.
+fn map_with_an_empty_guard(diary: &Diary) -> (Sessions, String) {
+    let line = line!() + 1;
+    let mut session = AsyncDropGuard::new(Session::of("ada", diary));
+    assert_eq!(block_on(session.async_drop()), Ok(()));
+    let mut map = AsyncDropHashMap::new();
+    assert!(map.insert("ada", session).is_none());
+    let message = format!(
+        "AsyncDropGuard<{}> was used after async_drop, created at {}",
+        std::any::type_name::<Session>(),
+        place!(line, 23)
+    );
+    (map, message)
+}
+
+#[test]
+fn h1_a_value_that_was_already_cleaned_up_cannot_be_lent() {
+    let diary = Diary::default();
+    let (mut map, expected) = map_with_an_empty_guard(&diary);
+
+    for message in [
+        message_of_panic(|| map.get("ada").is_some()),
+        message_of_panic(|| map.get_mut("ada").is_some()),
+        message_of_panic(|| map.iter().count()),
+        message_of_panic(|| map.iter_mut().count()),
+        message_of_panic(|| map.values().count()),
+    ] {
+        assert_eq!(message, expected);
+    }
+    // What lends no value does not mind.
+    assert_eq!((map.len(), map.is_empty()), (1, false));
+    assert!(map.contains_key("ada"));
+    assert_eq!(map.keys().collect::<Vec<_>>(), [&"ada"]);
+    assert_eq!(
+        format!("{map:?}"),
+        r#"AsyncDropGuard({"ada": AsyncDropGuard(<dropped>)})"#
+    );
+    assert!(map.remove("ada").unwrap().is_dropped());
+    end(&mut map).unwrap();
+}
+
+#[test]
+fn h4_a_value_that_was_already_cleaned_up_finds_its_place_and_cannot_be_lent() {
+    let diary = Diary::default();
+    let (mut map, expected) = map_with_an_empty_guard(&diary);
+    let empty = map.remove("ada").unwrap();
+
+    let message = message_of_panic(|| map.try_insert("ada", empty).is_ok());
+
+    assert_eq!(message, expected);
+    assert!(map.contains_key("ada"));
+    end(&mut map).unwrap();
+    diary.assert_reads(&["ada cleanup begins", "ada cleanup ends", "ada dropped"]);
+}

@@ -193,3 +193,46 @@ fn n1_a_cleanup_that_panicked_is_reported_if_nobody_takes_it_up() {
         [IncidentKind::Interrupted, IncidentKind::Interrupted]
     );
 }
+
+#[test]
+fn r1_value_and_error_can_be_worked_with() {
+    let diary = Diary::default();
+    let mut login = logged_in(Session::of("ada", &diary));
+    login.as_mut().unwrap().user = "eve";
+    assert_eq!(end(&mut login), Ok(()));
+    diary.assert_reads(&["eve cleanup begins", "eve cleanup ends", "eve dropped"]);
+
+    let mut login = refused();
+    *login.as_mut().unwrap_err() = "no such user";
+    assert_eq!(login.err(), Some(&"no such user"));
+    assert_eq!(end(&mut login), Ok(()));
+}
+
+#[test]
+fn r1_a_value_that_was_already_cleaned_up_is_passed_over_and_cannot_be_lent() {
+    let diary = Diary::default();
+    let line = line!() + 1;
+    let mut session = AsyncDropGuard::new(Session::of("ada", &diary));
+    assert_eq!(block_on(session.async_drop()), Ok(()));
+    let mut login: Login = AsyncDropResult::new(Ok(session));
+
+    let expected = format!(
+        "AsyncDropGuard<{}> was used after async_drop, created at {}",
+        std::any::type_name::<Session>(),
+        place!(line, 23)
+    );
+    for message in [
+        message_of_panic(|| login.ok().is_some()),
+        message_of_panic(|| login.as_ref().is_ok()),
+        message_of_panic(|| login.as_mut().is_ok()),
+    ] {
+        assert_eq!(message, expected);
+    }
+    assert_eq!(login.err(), None, "whether there is an error can be asked");
+    assert_eq!(
+        format!("{login:?}"),
+        "AsyncDropGuard(AsyncDropResult { result: Ok(AsyncDropGuard(<dropped>)) })"
+    );
+    assert_eq!(end(&mut login), Ok(()));
+    diary.assert_reads(&["ada cleanup begins", "ada cleanup ends", "ada dropped"]);
+}

@@ -7,10 +7,11 @@ mod common;
 
 use std::future::{self, Future};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
+use std::time::Duration;
 
 use asyncdrop::incident::IncidentKind;
 use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropShared};
@@ -662,4 +663,156 @@ fn peek_finds_nothing_after_the_cleanup_was_called_past_the_guard() {
     assert!(owner.peek().is_none());
     assert_eq!(end(&mut owner), Ok(()));
     assert_eq!(diary.entries()[2..], CLEANED_UP);
+}
+
+#[test]
+fn s1_an_owner_that_has_let_go_gives_no_value_and_no_owner() {
+    let diary = Diary::default();
+    let mut first = created_after(0, Session::of("ada", &diary));
+    let line = line!() + 1;
+    let mut second = AsyncDropShared::clone(&first);
+    assert_eq!(end(&mut second), Ok(()));
+
+    let expected = format!(
+        "AsyncDropGuard<asyncdrop::shared::AsyncDropShared<{}, {}>> was used after async_drop, created at {}",
+        std::any::type_name::<Session>(),
+        std::any::type_name::<BoxedCreation>(),
+        place!(line, 22)
+    );
+    for message in [
+        message_of_panic(|| AsyncDropShared::clone(&second)),
+        message_of_panic(|| second.get()),
+        message_of_panic(|| second.peek().is_some()),
+    ] {
+        assert_eq!(message, expected);
+    }
+    assert_eq!(end(&mut first), Ok(()));
+}
+
+/// Says that it was woken, and keeps the one who wakes it waiting.
+struct HoldsWhoWakes {
+    woken: mpsc::Sender<()>,
+    go_on: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Wake for HoldsWhoWakes {
+    fn wake(self: Arc<Self>) {
+        let _ = self.woken.send(());
+        let _ = self.go_on.lock().unwrap().recv_timeout(TEN_SECONDS);
+    }
+}
+
+const TEN_SECONDS: Duration = Duration::from_secs(10);
+
+#[test]
+fn s2_whoever_sees_the_panic_of_a_creation_first_gets_it_also_one_that_did_not_poll_it() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let mut owner = shared({
+        let broken = Arc::clone(&broken);
+        future::poll_fn(move |_| {
+            assert!(!broken.load(Ordering::SeqCst), "no route");
+            Poll::Pending
+        })
+    });
+    let (woken, was_woken) = mpsc::channel();
+    let (let_go_on, go_on) = mpsc::channel();
+    let go_on = Mutex::new(go_on);
+    let waker = Waker::from(Arc::new(HoldsWhoWakes { woken, go_on }));
+    let mut waiter = Box::pin(owner.get());
+    let waits = waiter.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(waits.is_pending());
+    broken.store(true, Ordering::SeqCst);
+
+    let (seen_first, seen_by_the_poller) = thread::scope(|scope| {
+        let poller = scope.spawn(|| message_of_panic(|| block_on(owner.get())));
+        was_woken
+            .recv_timeout(TEN_SECONDS)
+            .expect("the poller wakes those who wait");
+        let seen_first = message_of_panic(|| poll_once(waiter.as_mut()));
+        drop(let_go_on);
+        (seen_first, poller.join().unwrap())
+    });
+
+    assert_eq!(seen_first, "no route");
+    assert_eq!(
+        seen_by_the_poller,
+        format!(
+            "the future that creates a shared {} has panicked",
+            std::any::type_name::<Session>()
+        )
+    );
+    drop(waiter);
+    assert_eq!(end(&mut owner), Ok(()));
+}
+
+#[test]
+fn s1_a_creation_that_waits_for_itself_never_ends() {
+    let itself = Arc::new(Mutex::new(None::<Shared>));
+    let mut owner = shared({
+        let itself = Arc::clone(&itself);
+        async move {
+            let owner = itself.lock().unwrap().take().unwrap();
+            let value = owner.get().await;
+            drop((owner, value));
+            unreachable!("it would have to have ended before");
+        }
+    });
+    *itself.lock().unwrap() = Some(AsyncDropShared::clone(&owner));
+
+    let mut waiting = Box::pin(owner.get());
+    for _ in 0..100 {
+        assert!(poll_once(waiting.as_mut()).is_pending());
+    }
+
+    drop(waiting);
+    // The future holds an owner that it will never end, so nobody is the last one.
+    assert_eq!(end(&mut owner), Ok(()));
+}
+
+#[test]
+fn s2_a_creation_that_owns_itself_neither_runs_nor_is_reported() {
+    let diary = Diary::default();
+    let itself = Arc::new(Mutex::new(None::<Shared>));
+    let mut owner = shared({
+        let (diary, itself) = (diary.clone(), Arc::clone(&itself));
+        async move {
+            diary.write("creation begins");
+            drop(itself);
+            AsyncDropGuard::new(Session::of("ada", &diary))
+        }
+    });
+    *itself.lock().unwrap() = Some(AsyncDropShared::clone(&owner));
+    drop(itself);
+
+    let (_, incidents) = record(|| {
+        assert_eq!(end(&mut owner), Ok(()));
+        drop(owner);
+    });
+
+    assert_eq!(incidents, []);
+    diary.assert_reads(&[]);
+}
+
+#[test]
+fn s2_a_creation_that_returns_a_guard_without_a_value_leaves_nothing_to_use_or_clean_up() {
+    let diary = Diary::default();
+    let mut session = AsyncDropGuard::new(Session::of("ada", &diary));
+    assert_eq!(end(&mut session), Ok(()));
+    let mut owner = shared(future::ready(session));
+    let mut value = block_on(owner.get());
+
+    assert!(message_of_panic(|| value.user).contains("was used after async_drop"));
+    assert!(owner.peek().is_none());
+    assert_eq!(
+        format!("{value:?}"),
+        "AsyncDropGuard(AsyncDropArc(AsyncDropGuard(<dropped>)))"
+    );
+    assert_eq!(
+        format!("{owner:?}"),
+        "AsyncDropGuard(AsyncDropShared(<not created>))"
+    );
+
+    assert_eq!(end(&mut value), Ok(()));
+    assert_eq!(end(&mut owner), Ok(()));
+    diary.assert_reads(&CLEANED_UP);
 }

@@ -277,3 +277,32 @@ fn n1_a_cleanup_that_panicked_can_be_called_again_or_is_reported() {
         [IncidentKind::Interrupted, IncidentKind::Interrupted]
     );
 }
+
+#[test]
+fn m1_a_value_that_was_already_cleaned_up_is_passed_over_and_cannot_be_reached() {
+    let diary = Diary::default();
+    let line = line!() + 1;
+    let mut session = AsyncDropGuard::new(Session::of("ada", &diary));
+    assert_eq!(end(&mut session), Ok(()));
+    let mut mutex = AsyncDropTokioMutex::new(session);
+
+    let expected = format!(
+        "AsyncDropGuard<{}> was used after async_drop, created at {}",
+        std::any::type_name::<Session>(),
+        place!(line, 23)
+    );
+    // Each takes the lock first, and its panic lets go of it.
+    for message in [
+        message_of_panic(|| block_on(mutex.lock()).user),
+        message_of_panic(|| mutex.try_lock().is_ok()),
+        message_of_panic(|| mutex.get_mut().user),
+    ] {
+        assert_eq!(message, expected);
+    }
+    assert_eq!(
+        format!("{mutex:?}"),
+        "AsyncDropGuard(AsyncDropTokioMutex(AsyncDropGuard(<dropped>)))"
+    );
+    assert_eq!(end(&mut mutex), Ok(()));
+    diary.assert_reads(&CLEANED_UP);
+}

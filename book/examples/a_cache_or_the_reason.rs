@@ -36,6 +36,15 @@ impl Site {
         AsyncDropGuard::new(Self { cache })
     }
 
+    /// Puts the page into the cache, if there is one.
+    async fn keep(&mut self, page: &str) -> io::Result<()> {
+        if let Ok(cache) = self.cache.as_mut() {
+            println!("caching {page}");
+            cache.0.write_all(page.as_bytes()).await?;
+        }
+        Ok(())
+    }
+
     fn status(&self) -> String {
         match self.cache.as_ref() {
             Ok(_) => "with a cache".to_owned(),
@@ -62,6 +71,7 @@ async fn main() -> io::Result<()> {
     for server in [here, nobody] {
         let mut site = Site::open(server).await;
         println!("{}", site.status());
+        site.keep("/index.html").await?;
         site.async_drop().await?;
     }
 
