@@ -26,8 +26,9 @@ use crate::{AsyncDrop, AsyncDropGuard, DropErrors};
 ///
 /// # Panics
 ///
-/// A panic in a cleanup goes on once all others are done.
-/// If several panicked it is the first of them; the others are [incidents](crate::incident), and so are the errors.
+/// A panic in a cleanup, or in a value's own [`Drop`], goes on once all others are done.
+/// If several panicked it is the first of them.
+/// A value whose cleanup panicked is an [incident](crate::incident) as well, and so are the errors.
 ///
 /// # Cancel safety
 ///

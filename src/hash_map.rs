@@ -28,7 +28,7 @@ use crate::{AsyncDrop, AsyncDropGuard, DropErrors};
 ///
 /// # Panics
 ///
-/// A panic in a cleanup goes on once all others are done.
+/// A panic in a cleanup, or in a value's own [`Drop`], goes on once all others are done.
 ///
 /// A guard that was already cleaned up finds a place in the map, and its cleanup is passed over.
 /// It has no value that could be lent: [`try_insert`](Self::try_insert), [`get`](Self::get), [`get_mut`](Self::get_mut)
@@ -39,6 +39,7 @@ use crate::{AsyncDrop, AsyncDropGuard, DropErrors};
 ///
 /// When `async_drop` is interrupted and called again, it goes on with what is left.
 /// Errors that it had already gathered are still returned.
+/// A value whose cleanup had panicked is cleaned up again; the panic of a value's own `Drop` went with the future.
 /// From its beginning the map is empty to all other methods.
 ///
 /// # Examples

@@ -19,6 +19,7 @@ use crate::{AsyncDrop, AsyncDropGuard};
 ///
 /// # Panics
 ///
+/// - When the value was already cleaned up.
 /// - A panic in `f` goes on, and the cleanup is skipped. The guard reports it as an incident.
 /// - A panic in the cleanup goes on, and what `f` returned is dropped, its error too.
 ///
@@ -86,6 +87,7 @@ where
 ///
 /// # Panics
 ///
+/// - When the value was already cleaned up.
 /// - A panic in `f` goes on, and the cleanup is skipped. The guard reports it as an incident.
 /// - A panic in the cleanup goes on, and what `f` returned is dropped, its error too.
 ///
@@ -256,6 +258,7 @@ impl<B: Error + 'static, C: Error + 'static> Error for ScopeError<B, C> {
 ///
 /// # Panics
 ///
+/// - When the value was already cleaned up.
 /// - A panic in `f` goes on, and the cleanup is skipped. The guard reports it as an incident.
 /// - A panic in the cleanup goes on, and what `f` returned is dropped, its error too.
 ///

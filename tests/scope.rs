@@ -758,6 +758,24 @@ fn assert_forgotten_while_unwinding(incidents: &[Recorded], place: String) {
     );
 }
 
+#[test]
+fn w5_a_guard_that_was_already_cleaned_up_panics_before_the_body_runs() {
+    fn check(scope: impl Future) {
+        let message = message_of_panic(|| block_on(scope));
+        assert!(message.contains("was used after async_drop"), "{message}");
+    }
+    let cleaned_up = || {
+        let mut session = session(&Diary::default());
+        block_on(session.async_drop()).unwrap();
+        session
+    };
+    let not_run = async |_: &mut Session| -> Result<(), AppError> { panic!("the body runs") };
+
+    check(with_async_drop(cleaned_up(), not_run));
+    check(with_async_drop_both_errors(cleaned_up(), not_run));
+    check(async_drop_on_err(cleaned_up(), not_run));
+}
+
 /// A guard whose cleanup panics.
 fn panicking_session(diary: &Diary) -> AsyncDropGuard<Session> {
     AsyncDropGuard::new(Session::of("ada", diary).ending(Ending::Panics("no route")))
