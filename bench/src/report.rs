@@ -124,12 +124,13 @@ fn impossible_row(contender: &Contender, per_value: bool) -> String {
     let Run::Impossible(reason) = contender.run else {
         unreachable!("whoever can take part has a timing")
     };
+    // In the first cell, where text may wrap: the others hold figures.
     let dashes = if per_value {
-        " – | – | – | – |"
+        " – | – | – | – | – |"
     } else {
-        " – | – | – |"
+        " – | – | – | – |"
     };
-    format!("| {} | {reason} |{dashes}\n", contender.name)
+    format!("| {} ({reason}) |{dashes}\n", contender.name)
 }
 
 /// How the cost of one value grows with the size of a map.
@@ -315,6 +316,19 @@ mod tests {
              | by hand | 2.00 ns | 1.00 (1.00 to 1.00) | 1 | 8 |\n\
              | asyncdrop | 3.00 ns | 1.50 (1.50 to 1.50) | 1 | 8 |\n\n\
              <!-- ANCHOR_END: knock -->\n"
+        );
+    }
+
+    #[test]
+    fn a_contender_that_cannot_take_part_says_so_and_has_a_cell_in_each_column() {
+        let contender = Contender::impossible("somebody", "has no door");
+        assert_eq!(
+            impossible_row(&contender, false),
+            "| somebody (has no door) | – | – | – | – |\n"
+        );
+        assert_eq!(
+            impossible_row(&contender, true),
+            "| somebody (has no door) | – | – | – | – | – |\n"
         );
     }
 
