@@ -184,7 +184,7 @@ fn add(item: &Item, module: &str, exported: &BTreeSet<String>, found: &mut BTree
             }
         }
         Item::Impl(item) if item.trait_.is_none() => {
-            let syn::Type::Path(path) = &*item.self_ty else {
+            let Type::Path(path) = &*item.self_ty else {
                 return;
             };
             let of = &path
@@ -289,7 +289,7 @@ impl Visit<'_> for Messages {
     fn visit_attribute(&mut self, attr: &Attribute) {
         if attr.path().is_ident("must_use")
             && let syn::Meta::NameValue(meta) = &attr.meta
-            && let syn::Expr::Lit(literal) = &meta.value
+            && let Expr::Lit(literal) = &meta.value
             && let syn::Lit::Str(text) = &literal.lit
         {
             self.texts.insert(text.value());
