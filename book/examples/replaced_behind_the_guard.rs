@@ -38,7 +38,7 @@ async fn main() -> Result<(), Infallible> {
 
     // The connection broke: log in again. From here on the guard watches over session 2.
     let old = mem::replace(&mut *session, Session::log_in(2).await);
-    drop(old);
+    println!("session {} is not needed any more", old.number);
 
     let copy = (*session).clone();
     session.async_drop().await?;
