@@ -42,7 +42,11 @@ fn main() -> ExitCode {
     }
 
     let verdicts = targets::check(&all, &allocations);
-    let mut figures = vec![environment + &versions(), targets::section(&verdicts)];
+    let mut figures = vec![
+        report::anchored("environment", &(environment + &versions())),
+        report::side_by_side(&all),
+        targets::section(&verdicts),
+    ];
     figures.extend(
         all.iter()
             .map(|measured| report::section(measured, &allocations)),

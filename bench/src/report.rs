@@ -6,6 +6,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use crate::contender::{Contender, Group, Run};
+use crate::groups;
 use crate::measure::{Ratio, Timing};
 
 /// What was measured of one group, one timing for each contender.
@@ -63,10 +64,24 @@ impl Allocations {
     }
 }
 
+/// Marks a part of the figures, so that a page of the book can include it by this name and no figure is typed twice.
+pub fn anchored(name: &str, text: &str) -> String {
+    format!(
+        "<!-- ANCHOR: {name} -->\n\n{}\n\n<!-- ANCHOR_END: {name} -->\n",
+        text.trim()
+    )
+}
+
 /// The section of one group.
 pub fn section(measured: &Measured, allocations: &Allocations) -> String {
     let group = &measured.group;
-    let mut text = format!("### {}\n\n{}\n\n", group.title, group.operation);
+    let text = format!("{}\n\n{}", group.operation, table(measured, allocations));
+    format!("### {}\n\n{}", group.title, anchored(&group.id, &text))
+}
+
+fn table(measured: &Measured, allocations: &Allocations) -> String {
+    let group = &measured.group;
+    let mut text = String::new();
     let per_value = group.values.is_some_and(|values| values > 1);
     let (title, rule) = if per_value {
         (" per value |", "---:|")
@@ -109,12 +124,13 @@ fn impossible_row(contender: &Contender, per_value: bool) -> String {
     let Run::Impossible(reason) = contender.run else {
         unreachable!("whoever can take part has a timing")
     };
+    // In the first cell, where text may wrap: the others hold figures.
     let dashes = if per_value {
-        " – | – | – | – |"
+        " – | – | – | – | – |"
     } else {
-        " – | – | – |"
+        " – | – | – | – |"
     };
-    format!("| {} | {reason} |{dashes}\n", contender.name)
+    format!("| {} ({reason}) |{dashes}\n", contender.name)
 }
 
 /// How the cost of one value grows with the size of a map.
@@ -124,7 +140,7 @@ pub fn growth(all: &[Measured]) -> String {
         .filter(|measured| measured.group.id.starts_with("map-"))
         .collect();
     let mut text = String::from(
-        "### What one value costs in a map\n\nThe same figures as above, divided by the number of values.\n\n| contender |",
+        "The time for the whole map, divided by the number of its values.\n\n| contender |",
     );
     for map in &maps {
         let size = map.group.values.unwrap_or(1);
@@ -145,7 +161,39 @@ pub fn growth(all: &[Measured]) -> String {
         }
         text += "\n";
     }
-    text
+    format!(
+        "### What one value costs in a map\n\n{}",
+        anchored("growth", &text)
+    )
+}
+
+/// The time with asyncdrop beside the time without it, wherever both do the same work: narrow enough for a phone.
+pub fn side_by_side(all: &[Measured]) -> String {
+    let mut text =
+        String::from("| operation | without asyncdrop | with asyncdrop |\n|---|---:|---:|\n");
+    for measured in all {
+        let without = measured.group.contenders[0].name;
+        // A comparison of the library with itself has nothing to say here.
+        if without.starts_with(groups::ASYNCDROP) {
+            continue;
+        }
+        let ours = measured
+            .group
+            .contenders
+            .iter()
+            .find(|contender| contender.name.starts_with(groups::ASYNCDROP))
+            .and_then(|contender| measured.timing(contender.name));
+        if let Some(ours) = ours {
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} |",
+                measured.group.title,
+                duration(measured.baseline().median()),
+                duration(ours.median()),
+            );
+        }
+    }
+    format!("### Side by side\n\n{}", anchored("side-by-side", &text))
 }
 
 fn ratio_text(ratio: Ratio) -> String {
@@ -234,6 +282,66 @@ mod tests {
             Some("above\n<!-- times: begin -->\n\nnew\n\n<!-- times: end -->\nbelow\n")
         );
         assert_eq!(between_marks(text, "size", "new"), None);
+    }
+
+    /// One contender takes 2 ns, the other one 3 ns.
+    fn two_contenders(without: &'static str, with: &'static str) -> Measured {
+        let idle = |name| Contender::new(name, async |_, _| {});
+        Measured {
+            group: Group {
+                id: "knock".into(),
+                title: "Knock".into(),
+                operation: "A door is knocked at.".into(),
+                values: None,
+                contenders: vec![idle(without), idle(with)],
+            },
+            timings: vec![Some(Timing(vec![2.0; 3])), Some(Timing(vec![3.0; 3]))],
+        }
+    }
+
+    #[test]
+    fn a_page_can_include_the_operation_and_its_table_without_the_heading() {
+        let counts = Allocations::parse("knock\tby hand\t1\t8\nknock\tasyncdrop\t1\t8\n");
+        let text = section(
+            &two_contenders("by hand", "asyncdrop"),
+            &counts.expect("two whole lines"),
+        );
+        assert_eq!(
+            text,
+            "### Knock\n\n\
+             <!-- ANCHOR: knock -->\n\n\
+             A door is knocked at.\n\n\
+             | contender | time | ratio (8 of 10 rounds) | allocations | bytes |\n\
+             |---|---:|---:|---:|---:|\n\
+             | by hand | 2.00 ns | 1.00 (1.00 to 1.00) | 1 | 8 |\n\
+             | asyncdrop | 3.00 ns | 1.50 (1.50 to 1.50) | 1 | 8 |\n\n\
+             <!-- ANCHOR_END: knock -->\n"
+        );
+    }
+
+    #[test]
+    fn a_contender_that_cannot_take_part_says_so_and_has_a_cell_in_each_column() {
+        let contender = Contender::impossible("somebody", "has no door");
+        assert_eq!(
+            impossible_row(&contender, false),
+            "| somebody (has no door) | – | – | – | – |\n"
+        );
+        assert_eq!(
+            impossible_row(&contender, true),
+            "| somebody (has no door) | – | – | – | – | – |\n"
+        );
+    }
+
+    #[test]
+    fn side_by_side_compares_the_library_with_others_and_not_with_itself() {
+        let all = [
+            two_contenders("by hand", "asyncdrop, a reaper"),
+            two_contenders("asyncdrop, 1 value", "asyncdrop, 2 values"),
+            two_contenders("by hand", "somebody else"),
+        ];
+        let text = side_by_side(&all);
+        let rows: Vec<_> = text.lines().filter(|line| line.contains("ns")).collect();
+        assert_eq!(rows, ["| Knock | 2.00 ns | 3.00 ns |"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What asyncdrop wants to reach, and whether it did.
 
 use crate::groups;
-use crate::report::{Allocations, Measured};
+use crate::report::{Allocations, Measured, anchored};
 
 /// One target, and what was measured for it.
 #[derive(Debug, PartialEq)]
@@ -70,8 +70,7 @@ pub fn check(all: &[Measured], allocations: &Allocations) -> Vec<Verdict> {
 }
 
 pub fn section(verdicts: &[Verdict]) -> String {
-    let mut text =
-        String::from("### Targets\n\n| target | at most | measured | |\n|---|---:|---:|---|\n");
+    let mut text = String::from("| target | at most | measured | |\n|---|---:|---:|---|\n");
     for verdict in verdicts {
         let word = if verdict.is_met() {
             "met"
@@ -83,7 +82,34 @@ pub fn section(verdicts: &[Verdict]) -> String {
             verdict.target, verdict.limit, verdict.measured
         );
     }
-    text
+    format!(
+        "### Targets\n\n{}\n{}",
+        anchored("verdict", &in_words(verdicts)),
+        anchored("targets", &text)
+    )
+}
+
+/// What was missed, as a sentence: a page that includes it cannot pass over it.
+fn in_words(verdicts: &[Verdict]) -> String {
+    let missed: Vec<_> = verdicts
+        .iter()
+        .filter(|verdict| !verdict.is_met())
+        .map(|verdict| {
+            format!(
+                "- {}: {:.2}, and the target is {:.2}",
+                verdict.target, verdict.measured, verdict.limit
+            )
+        })
+        .collect();
+    if missed.is_empty() {
+        return format!("Missed: none of {} targets.", verdicts.len());
+    }
+    format!(
+        "Missed: {} of {} targets.\n\n{}",
+        missed.len(),
+        verdicts.len(),
+        missed.join("\n")
+    )
 }
 
 fn ratio(all: &[Measured], group: &str, contender: &str) -> f64 {
@@ -150,6 +176,21 @@ mod tests {
     fn every_target_is_missed_by_one_that_takes_twice_as_long_and_allocates_more() {
         let verdicts = check(&measured(200.0), &counts(2));
         assert!(!verdicts.iter().any(Verdict::is_met), "{verdicts:?}");
+    }
+
+    #[test]
+    fn the_words_name_what_was_missed_and_nothing_else() {
+        let verdict = |target: &str, measured| Verdict {
+            target: target.into(),
+            measured,
+            limit: 1.1,
+        };
+        let all = [verdict("create", 1.2), verdict("deref", 1.0)];
+        assert_eq!(
+            in_words(&all),
+            "Missed: 1 of 2 targets.\n\n- create: 1.20, and the target is 1.10"
+        );
+        assert_eq!(in_words(&all[1..]), "Missed: none of 1 targets.");
     }
 
     #[test]

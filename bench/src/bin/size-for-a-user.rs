@@ -46,13 +46,13 @@ fn main() -> io::Result<ExitCode> {
         }
     }
 
-    let mut figures = environment;
-    figures += &format!("- Builds of each program: {rounds}; the time is the median\n\n");
-    figures +=
-        "| a program that depends on | crates to build | seconds | ratio |\n|---|---:|---:|---:|\n";
+    let rounds = format!("- Builds of each program: {rounds}; the time is the median\n");
+    let mut table = String::from(
+        "| a program that depends on | crates to build | seconds | ratio |\n|---|---:|---:|---:|\n",
+    );
     let seconds: Vec<_> = seconds.into_iter().map(Timing).collect();
     for ((dependency, program), time) in DEPENDENCIES.iter().zip(&programs).zip(&seconds) {
-        figures += &format!(
+        table += &format!(
             "| {} | {} | {:.1} | {:.2} |\n",
             dependency.name,
             program.crates()?,
@@ -60,6 +60,11 @@ fn main() -> io::Result<ExitCode> {
             time.ratio_to(&seconds[0]).median,
         );
     }
+    let figures = [
+        report::anchored("size-environment", &(environment + &rounds)),
+        report::anchored("size", &table),
+    ]
+    .join("\n");
     println!("{figures}");
     if write {
         let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");

@@ -1,10 +1,15 @@
 //! What the library makes public, read from its sources.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::{fs, mem};
 
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Fields, ImplItem, Item, TraitItem, UseTree, Visibility};
+use syn::{
+    Attribute, Expr, Fields, GenericArgument, ImplItem, Item, PathArguments, Token, TraitItem,
+    Type, UseTree, Visibility,
+};
 
 use crate::{files, root};
 
@@ -179,7 +184,7 @@ fn add(item: &Item, module: &str, exported: &BTreeSet<String>, found: &mut BTree
             }
         }
         Item::Impl(item) if item.trait_.is_none() => {
-            let syn::Type::Path(path) = &*item.self_ty else {
+            let Type::Path(path) = &*item.self_ty else {
                 return;
             };
             let of = &path
@@ -248,13 +253,23 @@ pub fn messages() -> BTreeSet<String> {
         let parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
         found.visit_file(&parsed);
     }
-    found.0
+    found.texts
 }
 
 #[derive(Default)]
-struct Messages(BTreeSet<String>);
+struct Messages {
+    texts: BTreeSet<String>,
+    /// The type whose `impl` is being read, as a message names it: `AsyncDropArc<..>`.
+    of: Option<String>,
+}
 
 impl Visit<'_> for Messages {
+    fn visit_item_impl(&mut self, item: &syn::ItemImpl) {
+        let outer = mem::replace(&mut self.of, shown_type(&item.self_ty));
+        visit::visit_item_impl(self, item);
+        self.of = outer;
+    }
+
     fn visit_macro(&mut self, call: &syn::Macro) {
         let name = call.path.segments.last().map(|last| last.ident.to_string());
         let shows = ["panic", "format", "write", "writeln"];
@@ -265,7 +280,8 @@ impl Visit<'_> for Messages {
                 .clone()
                 .into_iter()
                 .find_map(|token| syn::parse2::<syn::LitStr>(token.into()).ok());
-            self.0.extend(text.map(|text| text.value()));
+            self.texts
+                .extend(text.map(|text| self.with_own_name(&text.value(), call)));
         }
         visit::visit_macro(self, call);
     }
@@ -273,10 +289,10 @@ impl Visit<'_> for Messages {
     fn visit_attribute(&mut self, attr: &Attribute) {
         if attr.path().is_ident("must_use")
             && let syn::Meta::NameValue(meta) = &attr.meta
-            && let syn::Expr::Lit(literal) = &meta.value
+            && let Expr::Lit(literal) = &meta.value
             && let syn::Lit::Str(text) = &literal.lit
         {
-            self.0.insert(text.value());
+            self.texts.insert(text.value());
         }
         if attr
             .path()
@@ -287,13 +303,72 @@ impl Visit<'_> for Messages {
             let _ = attr.parse_nested_meta(|meta| {
                 let text: syn::LitStr = meta.value()?.parse()?;
                 if meta.path.is_ident("message") {
-                    self.0.insert(text.value());
+                    self.texts.insert(text.value());
                 }
                 Ok(())
             });
         }
         visit::visit_attribute(self, attr);
     }
+}
+
+impl Messages {
+    /// The text with the name of the type where `type_name::<Self>()` puts it.
+    /// Without it, two types that say the same would be one message, and one of them would be explained nowhere.
+    fn with_own_name(&self, text: &str, call: &syn::Macro) -> String {
+        let of = self.of.as_deref().unwrap_or("Self");
+        let parts = Punctuated::<Expr, Token![,]>::parse_terminated
+            .parse2(call.tokens.clone())
+            .unwrap_or_default();
+        let is_text = |part: &Expr| matches!(part, Expr::Lit(literal) if matches!(literal.lit, syn::Lit::Str(_)));
+        let mut arguments = parts.iter().skip_while(|part| !is_text(part)).skip(1);
+        let mut shown = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            let Some((placeholder, after)) = after.split_once('}') else {
+                break;
+            };
+            let takes_one = placeholder.is_empty() || placeholder.starts_with(':');
+            let argument = if takes_one { arguments.next() } else { None };
+            shown += before;
+            if argument.is_some_and(is_own_name) {
+                shown += of;
+            } else {
+                shown += &format!("{{{placeholder}}}");
+            }
+            rest = after;
+        }
+        shown + rest
+    }
+}
+
+/// Whether this is `type_name::<Self>()`.
+fn is_own_name(argument: &Expr) -> bool {
+    let Expr::Call(call) = argument else {
+        return false;
+    };
+    let Expr::Path(function) = &*call.func else {
+        return false;
+    };
+    function.path.segments.last().is_some_and(|last| {
+        last.ident == "type_name"
+            && matches!(&last.arguments, PathArguments::AngleBracketed(of)
+                if of.args.iter().any(|of| matches!(of, GenericArgument::Type(Type::Path(of)) if of.path.is_ident("Self"))))
+    })
+}
+
+/// A type as the messages of the book write it.
+fn shown_type(of: &Type) -> Option<String> {
+    let Type::Path(of) = of else {
+        return None;
+    };
+    let last = of.path.segments.last()?;
+    let arguments = if last.arguments.is_empty() {
+        ""
+    } else {
+        "<..>"
+    };
+    Some(format!("{}{arguments}", last.ident))
 }
 
 /// The longest piece of a text that no placeholder interrupts.

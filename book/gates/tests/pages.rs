@@ -255,6 +255,41 @@ fn every_include_names_a_file_and_shows_something() {
     none(unresolved.chain(empty));
 }
 
+/// mdBook puts nothing in the place of an anchor that does not exist, and says nothing.
+#[test]
+fn every_include_of_a_part_names_an_anchor_of_the_file() {
+    none(BOOK.iter().flat_map(|(chapter, _)| {
+        let files = chapters::includes(&chapter.path, &chapter.source);
+        let targets = all_between(&chapter.source, "{{#include ", "}}");
+        assert_eq!(files.len(), targets.len(), "in {}", chapter.path);
+        let part = |(file, target): (String, &str)| {
+            let (_, anchor) = target.trim().split_once(':')?;
+            // Lines are named by numbers.
+            let is_anchor = anchor.starts_with(|letter: char| letter.is_ascii_alphabetic());
+            let marks = [format!("ANCHOR: {anchor}"), format!("ANCHOR_END: {anchor}")];
+            let text = read(&file);
+            let has = |mark: &String| {
+                text.lines().any(|line| {
+                    line.split_once(mark.as_str())
+                        .is_some_and(|(_, rest)| ends(rest))
+                })
+            };
+            (is_anchor && !marks.iter().all(has))
+                .then(|| format!("book/src/{}: {file} has no anchor {anchor:?}", chapter.path))
+        };
+        files
+            .into_iter()
+            .zip(targets)
+            .filter_map(part)
+            .collect::<Vec<_>>()
+    }));
+}
+
+/// Whether the name of an anchor ends before this text: `map-1` is not `map-100`.
+fn ends(rest: &str) -> bool {
+    !rest.starts_with(|letter: char| letter.is_alphanumeric() || ['-', '_'].contains(&letter))
+}
+
 #[test]
 fn ignore_is_only_for_code_that_must_not_compile_or_needs_nightly() {
     none(
