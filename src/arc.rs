@@ -2,9 +2,8 @@ use std::fmt::{self, Debug};
 use std::mem;
 use std::ops::Deref;
 use std::panic::Location;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
-
-use async_trait::async_trait;
 
 use crate::{AsyncDrop, AsyncDropGuard};
 
@@ -343,14 +342,30 @@ where
 }
 
 #[diagnostic::do_not_recommend]
-#[async_trait]
 impl<T> AsyncDrop for AsyncDropArc<T>
 where
     T: AsyncDrop + Debug + Send + Sync,
 {
     type Error = T::Error;
 
-    async fn async_drop_impl(&mut self) -> Result<(), Self::Error> {
+    // What `#[async_trait]` would write, but for the box: an owner that is not the last one needs no room for a cleanup.
+    fn async_drop_impl<'a, 'async_trait>(
+        &'a mut self,
+    ) -> Pin<Box<dyn Future<Output = Result<(), T::Error>> + Send + 'async_trait>>
+    where
+        'a: 'async_trait,
+        Self: 'async_trait,
+    {
+        match self.let_go() {
+            Some(guard) => Box::pin(guard.async_drop()),
+            None => Box::pin(async { Ok(()) }),
+        }
+    }
+}
+
+impl<T: Debug> AsyncDropArc<T> {
+    /// Lets go, and returns the guard of the value if this was the last owner.
+    fn let_go(&mut self) -> Option<&mut AsyncDropGuard<T>> {
         self.state = match mem::replace(&mut self.state, State::LetGo) {
             // `into_inner` returns the value to exactly one of several owners that call it at the same time.
             // Looking at the count first and then dropping the `Arc` would not.
@@ -361,13 +376,11 @@ where
             interrupted => interrupted,
         };
         match &mut self.state {
-            State::Last(guard) => guard.async_drop().await,
-            State::Owner(_) | State::LetGo => Ok(()),
+            State::Last(guard) => Some(guard),
+            State::Owner(_) | State::LetGo => None,
         }
     }
-}
 
-impl<T: Debug> AsyncDropArc<T> {
     /// The value, unless it is gone for this owner.
     pub(crate) fn peek(&self) -> Option<&T> {
         match &self.state {
