@@ -1,5 +1,5 @@
 use std::any::Any;
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
@@ -238,11 +238,5 @@ impl<K, T: AsyncDrop + Debug> Extend<(K, AsyncDropGuard<T>)> for Cleanups<K, T> 
 impl<K, T: AsyncDrop + Debug> Default for Cleanups<K, T> {
     fn default() -> Self {
         Self { slots: Vec::new() }
-    }
-}
-
-impl<K: Debug, T: AsyncDrop + Debug> Debug for Cleanups<K, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.unfinished()).finish()
     }
 }
