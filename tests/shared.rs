@@ -625,6 +625,15 @@ fn n1_an_owner_whose_cleanup_has_begun_gives_no_value_and_no_owner() {
 }
 
 #[test]
+fn a_wait_for_the_value_prints_its_name() {
+    let diary = Diary::default();
+    let mut shared =
+        AsyncDropShared::new(async { AsyncDropGuard::new(Session::of("ada", &diary)) });
+    assert_eq!(format!("{:?}", shared.get()), "AsyncDropSharedGet { .. }");
+    block_on(shared.async_drop()).unwrap();
+}
+
+#[test]
 fn n1_a_last_owner_interrupted_in_the_creation_and_dropped_is_reported() {
     let owner: Shared = shared(future::pending());
     let mut owner = owner;
