@@ -182,6 +182,7 @@ impl<T: Debug> AsyncDropGuard<T> {
             };
             self.interrupted = true;
             let result = value.async_drop_impl().await;
+            // Where there is nothing to drop, nothing can panic, and the error needs nobody to hold it.
             if mem::needs_drop::<T>() {
                 return self.drop_value(result);
             }
