@@ -1,15 +1,17 @@
-use std::any::Any;
 use std::fmt::Debug;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::thread;
 
 use futures_util::future::{CatchUnwind, FutureExt, OptionFuture, poll_immediate};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use crate::incident::{HeldError, keep_first};
-use crate::{AsyncDrop, AsyncDropGuard, DropErrors};
+use crate::async_drop::AsyncDrop;
+use crate::errors::DropErrors;
+use crate::guard::AsyncDropGuard;
+use crate::held_error::HeldError;
+use crate::panics::{DroppedSafely, FirstPanic};
 
 /// Cleans up many values concurrently, and returns every error with the key of its value.
 ///
@@ -91,7 +93,8 @@ pub(crate) struct Cleanups<K, T: AsyncDrop + Debug> {
 }
 
 struct Slot<K, T: AsyncDrop + Debug> {
-    key: K,
+    /// The `Drop` of two keys may panic.
+    key: DroppedSafely<K>,
     guard: AsyncDropGuard<T>,
     /// Boxed, or each slot would have room for an error that hardly any of them has.
     error: Option<Box<HeldError<T::Error>>>,
@@ -99,10 +102,8 @@ struct Slot<K, T: AsyncDrop + Debug> {
 
 impl<K, T: AsyncDrop + Debug> Cleanups<K, T> {
     pub(crate) async fn run(&mut self) -> Result<(), DropErrors<K, T::Error>> {
-        if let Some(panic) = self.clean_up_all().await {
-            // The slots stay, with their errors: whoever catches the panic may call again.
-            resume_unwind(panic);
-        }
+        // After a panic the slots stay, with their errors, for a caller who catches it and calls again.
+        self.clean_up_all().await.resume();
         let total = self.slots.len();
         // The other keys are dropped here, and one may panic. The errors must not be lost on the way.
         let errors: Vec<_> = self
@@ -113,14 +114,14 @@ impl<K, T: AsyncDrop + Debug> Cleanups<K, T> {
         let errors = errors.into_iter();
         DropErrors::check(
             errors
-                .map(|(key, error)| (key, error.into_inner()))
+                .map(|(key, error)| (key.into_inner(), error.into_inner()))
                 .collect(),
             total,
         )
     }
 
     /// Leaves each error in its slot, and returns the first panic.
-    async fn clean_up_all(&mut self) -> Option<Box<dyn Any + Send>> {
+    async fn clean_up_all(&mut self) -> FirstPanic {
         let mut running = Concurrently::default();
         for slot in &mut self.slots {
             if !slot.guard.is_dropped() {
@@ -135,14 +136,14 @@ impl<K, T: AsyncDrop + Debug> Cleanups<K, T> {
         self.slots
             .iter()
             .filter(|slot| !slot.guard.is_dropped())
-            .map(|slot| (&slot.key, &slot.guard))
+            .map(|slot| (slot.key.get(), &slot.guard))
     }
 }
 
 /// Cleanups that run concurrently in one task, none of which is stopped by the panic of another.
 pub(crate) struct Concurrently<F: Future<Output = ()>> {
     waiting: Vec<Pin<Box<Contained<F>>>>,
-    first_panic: Option<Box<dyn Any + Send>>,
+    first_panic: FirstPanic,
 }
 
 /// After a panic nobody looks at the value again: the guard only reports it, or runs the cleanup once more.
@@ -160,7 +161,7 @@ impl<F: Future<Output = ()>> Concurrently<F> {
     }
 
     /// Waits for all of them, and returns the first panic.
-    pub(crate) async fn finish(mut self) -> Option<Box<dyn Any + Send>> {
+    pub(crate) async fn finish(mut self) -> FirstPanic {
         if self.waiting.is_empty() {
             return self.first_panic;
         }
@@ -176,7 +177,7 @@ impl<F: Future<Output = ()>> Concurrently<F> {
 
     fn note(&mut self, outcome: thread::Result<()>) {
         if let Err(panic) = outcome {
-            keep_first(&mut self.first_panic, panic);
+            self.first_panic.keep(panic);
         }
     }
 }
@@ -185,7 +186,7 @@ impl<F: Future<Output = ()>> Default for Concurrently<F> {
     fn default() -> Self {
         Self {
             waiting: Vec::new(),
-            first_panic: None,
+            first_panic: FirstPanic::default(),
         }
     }
 }
@@ -198,18 +199,16 @@ struct Running<F: Future>(FuturesUnordered<OptionFuture<F>>);
 
 impl<F: Future> Drop for Running<F> {
     fn drop(&mut self) {
-        let mut first_panic = None;
+        let mut first_panic = FirstPanic::default();
         for mut future in Pin::new(&mut self.0).iter_pin_mut() {
             let drop_it = AssertUnwindSafe(|| future.set(None.into()));
             if let Err(panic) = catch_unwind(drop_it) {
-                keep_first(&mut first_panic, panic);
+                first_panic.keep(panic);
             }
         }
-        if let Some(panic) = first_panic {
-            // A second panic while the thread is unwinding would abort the process.
-            if !thread::panicking() {
-                resume_unwind(panic);
-            }
+        // A second panic while the thread is unwinding would abort the process.
+        if !thread::panicking() {
+            first_panic.resume();
         }
     }
 }
@@ -228,7 +227,7 @@ impl<K, T: AsyncDrop + Debug> Extend<(K, AsyncDropGuard<T>)> for Cleanups<K, T> 
     fn extend<I: IntoIterator<Item = (K, AsyncDropGuard<T>)>>(&mut self, guards: I) {
         self.slots
             .extend(guards.into_iter().map(|(key, guard)| Slot {
-                key,
+                key: DroppedSafely::new(key),
                 guard,
                 error: None,
             }));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::incident::contain_panic;
+use crate::panics::contain_panic;
 use crate::{AsyncDrop, AsyncDropGuard};
 
 impl<T: Debug> AsyncDropGuard<T> {
@@ -157,12 +157,12 @@ impl<E: Display> Display for DeadlineError<E> {
     }
 }
 
-/// [`source`](Error::source) is the error of the cleanup.
-impl<E: Error + 'static> Error for DeadlineError<E> {
+/// The text has the error of the cleanup, so [`source`](Error::source) is the source of that.
+impl<E: Error> Error for DeadlineError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Passed { .. } => None,
-            Self::Cleanup(error) => Some(error),
+            Self::Cleanup(error) => error.source(),
         }
     }
 }

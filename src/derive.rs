@@ -1,10 +1,9 @@
 use std::any::Any;
-use std::error::Error;
-use std::fmt::{self, Debug, Display};
+use std::fmt::Debug;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Mutex, PoisonError};
 
-use crate::incident::HeldError;
+use crate::held_error::HeldError;
 
 /// Implements the [trait of the same name](trait@crate::AsyncDrop) by cleaning up every guard in the fields of a type.
 ///
@@ -48,7 +47,12 @@ use crate::incident::HeldError;
 /// });
 ///
 /// let errors = proxy.async_drop().await.unwrap_err();
-/// assert_eq!(errors.to_string(), r#"1 of 2 cleanups failed: "client": broken pipe"#);
+/// // `1 of 2 cleanups failed: "client" (app::Connection), created at src/main.rs:33:13: broken pipe`
+/// eprintln!("{errors}");
+/// for (field, error) in &errors {
+///     assert_eq!(field.name(), Some("client"));
+///     assert_eq!(error.to_string(), "broken pipe");
+/// }
 /// // The server has heard its goodbye all the same.
 /// let mut heard = String::new();
 /// listening.read_to_string(&mut heard).await?;
@@ -64,7 +68,7 @@ use crate::incident::HeldError;
 /// | (nothing) | one field after the other, in the order of their declaration |
 /// | `#[async_drop(reverse)]` | one after the other, the last one first |
 /// | `#[async_drop(concurrent)]` | all at the same time, in the task of the caller |
-/// | `#[async_drop(error = "io::Error")]` | the error type, instead of [`DropErrors`](crate::DropErrors) |
+/// | `#[async_drop(error = "io::Error")]` | the error type, instead of [`CleanupErrors`](crate::CleanupErrors) |
 /// | `#[async_drop(crate = "my_crate::asyncdrop")]` | where this crate is found, if not at `::asyncdrop` |
 ///
 /// | on a field | |
@@ -88,8 +92,9 @@ use crate::incident::HeldError;
 /// # Errors
 ///
 /// One field that fails stops no other.
-/// The error is [`DropErrors<&'static str, FieldError>`](crate::DropErrors): every error, with the name of its field.
-/// The name is `stream`, in a tuple struct `0`, in an enum `Connected.stream`.
+/// The error is [`CleanupErrors`](crate::CleanupErrors): every error, with the value that it came from,
+/// which has the name of its field.
+/// That is `stream`, in a tuple struct `0`, in an enum `Connected.stream`.
 /// Each error must be an [`Error`](std::error::Error) that is `Send` and `Sync`, or what else goes into a
 /// `Box<dyn Error + Send + Sync>`, and own all that it holds (`'static`).
 ///
@@ -170,182 +175,6 @@ use crate::incident::HeldError;
 /// ```
 pub use asyncdrop_derive::AsyncDrop;
 
-/// The error of one field of a type with [`#[derive(AsyncDrop)]`](derive@crate::AsyncDrop), whatever its type was.
-///
-/// It looks like that error: its `Debug`, its `Display` and its [`source`](Error::source) are those of the error inside.
-///
-/// # Examples
-///
-/// ```
-/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
-/// # use std::io;
-/// # #[derive(Debug)]
-/// # struct Journal;
-/// # #[async_trait]
-/// # impl AsyncDrop for Journal {
-/// #     type Error = io::Error;
-/// #     async fn async_drop_impl(&mut self) -> io::Result<()> {
-/// #         Err(io::ErrorKind::StorageFull.into())
-/// #     }
-/// # }
-/// #[derive(Debug, AsyncDrop)]
-/// struct Database {
-///     journal: AsyncDropGuard<Journal>,
-/// }
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// let journal = AsyncDropGuard::new(Journal);
-/// let mut database = AsyncDropGuard::new(Database { journal });
-/// for (field, error) in database.async_drop().await.unwrap_err() {
-///     match error.downcast::<io::Error>() {
-///         Ok(error) if error.kind() == io::ErrorKind::StorageFull => println!("{field}: make room"),
-///         Ok(error) => println!("{field}: {error}"),
-///         Err(other) => println!("{field} failed otherwise: {other}"),
-///     }
-/// #   assert_eq!(field, "journal");
-/// }
-/// # }
-/// ```
-pub struct FieldError(Box<dyn Error + Send + Sync>);
-
-impl FieldError {
-    /// The error of the field, if that is its type.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
-    /// # use std::io;
-    /// # #[derive(Debug)]
-    /// # struct Journal;
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Journal {
-    /// #     type Error = io::Error;
-    /// #     async fn async_drop_impl(&mut self) -> io::Result<()> {
-    /// #         Err(io::ErrorKind::StorageFull.into())
-    /// #     }
-    /// # }
-    /// # #[derive(Debug, AsyncDrop)]
-    /// # struct Database {
-    /// #     journal: AsyncDropGuard<Journal>,
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// # let journal = AsyncDropGuard::new(Journal);
-    /// # let mut database = AsyncDropGuard::new(Database { journal });
-    /// let errors = database.async_drop().await.unwrap_err();
-    /// let kinds = errors.iter().filter_map(|(_, error)| Some(error.downcast_ref::<io::Error>()?.kind()));
-    /// assert_eq!(kinds.collect::<Vec<_>>(), [io::ErrorKind::StorageFull]);
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
-        self.0.downcast_ref()
-    }
-
-    /// The error of the field by value, if that is its type.
-    ///
-    /// # Errors
-    ///
-    /// This error itself, if the one inside is of another type.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
-    /// # use std::{fmt, io};
-    /// # #[derive(Debug)]
-    /// # struct Journal;
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Journal {
-    /// #     type Error = io::Error;
-    /// #     async fn async_drop_impl(&mut self) -> io::Result<()> {
-    /// #         Err(io::ErrorKind::StorageFull.into())
-    /// #     }
-    /// # }
-    /// # #[derive(Debug, AsyncDrop)]
-    /// # struct Database {
-    /// #     journal: AsyncDropGuard<Journal>,
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// # let journal = AsyncDropGuard::new(Journal);
-    /// # let mut database = AsyncDropGuard::new(Database { journal });
-    /// let errors = database.async_drop().await.unwrap_err();
-    /// let (_, error) = errors.into_iter().next().unwrap();
-    ///
-    /// // Of another type, it comes back.
-    /// let error = error.downcast::<fmt::Error>().unwrap_err();
-    /// let error = error.downcast::<io::Error>().unwrap();
-    /// assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-    /// # }
-    /// ```
-    pub fn downcast<E: Error + 'static>(self) -> Result<E, Self> {
-        match self.0.downcast() {
-            Ok(error) => Ok(*error),
-            Err(other) => Err(Self(other)),
-        }
-    }
-
-    /// The error of the field in the box that it is kept in.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
-    /// # use std::error::Error;
-    /// # #[derive(Debug)]
-    /// # struct Journal;
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Journal {
-    /// #     type Error = String;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), String> {
-    /// #         Err("the disk is full".into())
-    /// #     }
-    /// # }
-    /// # #[derive(Debug, AsyncDrop)]
-    /// # struct Database {
-    /// #     journal: AsyncDropGuard<Journal>,
-    /// # }
-    /// # async fn close(mut database: AsyncDropGuard<Database>) -> Result<(), Box<dyn Error + Send + Sync>> {
-    /// let result = database.async_drop().await;
-    /// if let Some((_, first)) = result.err().and_then(|errors| errors.into_iter().next()) {
-    ///     return Err(first.into_inner());
-    /// }
-    /// # Ok(())
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// # let journal = AsyncDropGuard::new(Journal);
-    /// # let error = close(AsyncDropGuard::new(Database { journal })).await.unwrap_err();
-    /// # assert_eq!(error.to_string(), "the disk is full");
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn into_inner(self) -> Box<dyn Error + Send + Sync> {
-        self.0
-    }
-}
-
-impl Debug for FieldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Debug::fmt(&self.0, f)
-    }
-}
-
-impl Display for FieldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Display::fmt(&self.0, f)
-    }
-}
-
-impl Error for FieldError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
-    }
-}
-
 /// An error that waits in the guard of its field until it can be returned.
 ///
 /// It is the only place where it can wait: the future may be dropped, and the macro cannot add a field to the type.
@@ -379,16 +208,18 @@ pub mod __derive {
     use std::error::Error;
     use std::fmt::Debug;
     use std::marker::PhantomData;
-    use std::panic::{AssertUnwindSafe, resume_unwind};
+    use std::panic::AssertUnwindSafe;
     use std::pin::Pin;
 
     use futures_util::future::FutureExt;
 
-    use super::FieldError;
     use crate::all::Concurrently;
     use crate::async_drop::AsyncDrop;
-    use crate::incident::{HeldError, keep_first};
-    use crate::{AsyncDropGuard, DropErrors};
+    use crate::cleanup_error::{CleanupError, CleanupErrors};
+    use crate::guard::AsyncDropGuard;
+    use crate::held_error::HeldError;
+    use crate::origin::ValueOrigin;
+    use crate::panics::FirstPanic;
 
     /// What `async_drop_impl` returns.
     pub type Cleanup<'a, E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send + 'a>>;
@@ -411,8 +242,7 @@ pub mod __derive {
         const FIRST_ONLY: bool;
 
         /// The result of `total` cleanups, of which these failed.
-        fn result(errors: Vec<(&'static str, Self::Item)>, total: usize)
-        -> Result<(), Self::Error>;
+        fn result(errors: Vec<(ValueOrigin, Self::Item)>, total: usize) -> Result<(), Self::Error>;
     }
 
     /// How the error of a field, which is an `X`, becomes an item.
@@ -425,21 +255,21 @@ pub mod __derive {
     pub struct Every(Infallible);
 
     impl Collected for Every {
-        type Item = FieldError;
-        type Error = DropErrors<&'static str, FieldError>;
+        type Item = CleanupError;
+        type Error = CleanupErrors;
         const FIRST_ONLY: bool = false;
 
         fn result(
-            errors: Vec<(&'static str, FieldError)>,
+            errors: Vec<(ValueOrigin, CleanupError)>,
             total: usize,
         ) -> Result<(), Self::Error> {
-            DropErrors::check(errors, total)
+            CleanupErrors::check(errors, total)
         }
     }
 
-    impl<X: IntoFieldError> Collect<X> for Every {
-        fn item(error: X) -> FieldError {
-            error.into_field_error()
+    impl<X: IntoCleanupError> Collect<X> for Every {
+        fn item(error: X) -> CleanupError {
+            error.into_cleanup_error()
         }
     }
 
@@ -452,7 +282,7 @@ pub mod __derive {
         type Error = E;
         const FIRST_ONLY: bool = true;
 
-        fn result(errors: Vec<(&'static str, E)>, _total: usize) -> Result<(), E> {
+        fn result(errors: Vec<(ValueOrigin, E)>, _total: usize) -> Result<(), E> {
             errors
                 .into_iter()
                 .next()
@@ -466,20 +296,20 @@ pub mod __derive {
         }
     }
 
-    /// An error that a [`FieldError`] can keep.
+    /// An error that a [`CleanupError`] can keep.
     #[diagnostic::on_unimplemented(
         message = "`derive(AsyncDrop)` cannot keep a `{Self}`: it is no `std::error::Error + Send + Sync`",
         label = "the cleanup of this field fails with `{Self}`",
         note = "implement `std::error::Error` for it, or choose an error type that it can be turned into: `#[async_drop(error = \"..\")]`"
     )]
-    pub trait IntoFieldError {
-        fn into_field_error(self) -> FieldError;
+    pub trait IntoCleanupError {
+        fn into_cleanup_error(self) -> CleanupError;
     }
 
     #[diagnostic::do_not_recommend]
-    impl<X: Into<Box<dyn Error + Send + Sync>>> IntoFieldError for X {
-        fn into_field_error(self) -> FieldError {
-            FieldError(self.into())
+    impl<X: Into<Box<dyn Error + Send + Sync>>> IntoCleanupError for X {
+        fn into_cleanup_error(self) -> CleanupError {
+            CleanupError::failed(self)
         }
     }
 
@@ -532,7 +362,7 @@ pub mod __derive {
         fn hand_error_over(&mut self, name: &'static str, errors: &mut HeldErrors<C::Item>);
     }
 
-    type HeldErrors<E> = Vec<(&'static str, HeldError<E>)>;
+    type HeldErrors<E> = Vec<HeldError<E>>;
 
     impl<C, T> Guard<C> for AsyncDropGuard<T>
     where
@@ -551,7 +381,7 @@ pub mod __derive {
                 // It is reported by this.
                 drop(error);
             } else {
-                errors.push((name, error.map(C::item)));
+                errors.push(error.named(name).map(C::item));
             }
         }
     }
@@ -587,29 +417,25 @@ pub mod __derive {
                 }
                 running.finish().await
             } else {
-                let mut first_panic = None;
+                let mut first_panic = FirstPanic::default();
                 for (_, guard) in &mut self.0 {
                     // After a panic nobody looks at the value again: the guard only reports it, or runs the cleanup once more.
                     let cleanup = AssertUnwindSafe(guard.clean_up()).catch_unwind();
                     if let Err(panic) = cleanup.await {
-                        keep_first(&mut first_panic, panic);
+                        first_panic.keep(panic);
                     }
                 }
                 first_panic
             };
-            if let Some(panic) = first_panic {
-                // The errors stay in their guards: whoever catches the panic may call again.
-                resume_unwind(panic);
-            }
+            // After a panic the errors stay in their guards, for a caller who catches it and calls again.
+            first_panic.resume();
             let total = self.0.len();
             let mut errors = Vec::new();
             for (name, guard) in self.0 {
                 guard.hand_error_over(name, &mut errors);
             }
             // Only now they are as good as returned: until here, a panic would have made incidents of them.
-            let errors = errors
-                .into_iter()
-                .map(|(name, error)| (name, error.into_inner()));
+            let errors = errors.into_iter().map(HeldError::into_parts);
             C::result(errors.collect(), total)
         }
     }

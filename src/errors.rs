@@ -1,6 +1,9 @@
+//! The errors of several cleanups.
+
 use std::error::Error;
 use std::fmt::{self, Debug, Display};
-use std::vec;
+use std::iter::Map;
+use std::{slice, vec};
 
 /// Every error of several cleanups, each with the key of the value that it came from.
 ///
@@ -35,7 +38,7 @@ use std::vec;
 /// }
 /// # }
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DropErrors<K, E> {
     /// Never empty.
     errors: Vec<(K, E)>,
@@ -116,6 +119,8 @@ impl<K, E> DropErrors<K, E> {
 
     /// How many cleanups there were, failed ones and others.
     ///
+    /// Where errors are handed out more than once, these are the cleanups since the last list.
+    ///
     /// # Examples
     ///
     /// ```
@@ -152,6 +157,15 @@ impl<K, E> IntoIterator for DropErrors<K, E> {
     }
 }
 
+impl<'a, K, E> IntoIterator for &'a DropErrors<K, E> {
+    type Item = (&'a K, &'a E);
+    type IntoIter = Map<slice::Iter<'a, (K, E)>, fn(&'a (K, E)) -> (&'a K, &'a E)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.errors.iter().map(|(key, error)| (key, error))
+    }
+}
+
 impl<K: Debug, E: Display> Display for DropErrors<K, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} cleanups failed: ", self.len(), self.total)?;
@@ -163,11 +177,10 @@ impl<K: Debug, E: Display> Display for DropErrors<K, E> {
     }
 }
 
-/// [`source`](Error::source) is the first of the errors.
-impl<K: Debug, E: Error + 'static> Error for DropErrors<K, E> {
+/// The text ends with the last of the errors, so [`source`](Error::source) is the source of that one:
+/// a report that goes on with the sources reads as one sentence.
+impl<K: Debug, E: Error> Error for DropErrors<K, E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.errors
-            .first()
-            .map(|(_, error)| error as &(dyn Error + 'static))
+        self.errors.last().and_then(|(_, error)| error.source())
     }
 }

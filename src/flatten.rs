@@ -1,7 +1,7 @@
 use std::fmt::Debug;
 use std::panic::Location;
 
-use crate::incident::HeldError;
+use crate::held_error::HeldError;
 use crate::scope::clean_up_after_error;
 use crate::{AsyncDrop, AsyncDropGuard};
 

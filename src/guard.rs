@@ -2,10 +2,12 @@ use std::fmt::{self, Debug};
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
-use std::thread;
 
 use crate::AsyncDrop;
-use crate::incident::{self, HeldError, Incident, IncidentKind, contain_panic};
+use crate::held_error::HeldError;
+use crate::incident::{self, Incident, IncidentKind};
+use crate::origin::ValueOrigin;
+use crate::panics::DroppedSafely;
 
 /// Holds a value that must be cleaned up with an `.await`, and makes it known when that was forgotten.
 ///
@@ -475,21 +477,11 @@ impl<T: Debug> AsyncDropGuard<T> {
         } else {
             IncidentKind::Forgotten
         };
-        let value = DroppedLast(self.value.take());
-        if let Some(value) = &value.0 {
-            incident::report(&Incident::missed_cleanup(kind, value, self.created_at));
-        }
-    }
-}
-
-/// Drops its value in any case. During a panic, one of the value's own [`Drop`] would abort the process, so it goes no further.
-struct DroppedLast<T>(Option<T>);
-
-impl<T> Drop for DroppedLast<T> {
-    fn drop(&mut self) {
-        let value = self.0.take();
-        if thread::panicking() {
-            contain_panic(|| drop(value));
+        if let Some(value) = self.value.take() {
+            // After the report, which may end in a panic, the value is dropped in any case.
+            let value = DroppedSafely::new(value);
+            let origin = ValueOrigin::of::<T>(self.created_at);
+            incident::report(&Incident::missed_cleanup(kind, value.get(), &origin));
         }
     }
 }

@@ -615,6 +615,7 @@ impl<K: Debug, V: AsyncDrop + Debug> Debug for AsyncDropHashMap<K, V> {
 /// # }
 /// ```
 #[must_use = "it holds the guard that found no place: end its `value` with `.async_drop().await`; `let _ = ..` drops it, and that panics"]
+#[non_exhaustive]
 pub struct TryInsertError<K, V: Debug> {
     /// The key that is taken.
     pub key: K,

@@ -21,13 +21,15 @@
 //! }));
 //! ```
 
-use std::any::{Any, type_name};
 use std::fmt::{self, Debug, Display};
 use std::io::Write;
 use std::mem;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
+
+use crate::origin::ValueOrigin;
+use crate::panics::contain_panic;
 
 /// What kind of thing went wrong.
 ///
@@ -92,23 +94,29 @@ pub enum IncidentKind {
 /// ```
 pub struct Incident<'a> {
     kind: IncidentKind,
-    type_name: &'static str,
-    location: &'static Location<'static>,
+    origin: &'a ValueOrigin,
     /// The value of a missed cleanup, or the error that was suppressed.
     subject: &'a dyn Debug,
 }
 
 impl<'a> Incident<'a> {
-    pub(crate) fn missed_cleanup<T: Debug>(
+    pub(crate) fn missed_cleanup(
         kind: IncidentKind,
-        value: &'a T,
-        location: &'static Location<'static>,
+        value: &'a dyn Debug,
+        origin: &'a ValueOrigin,
     ) -> Self {
         Self {
             kind,
-            type_name: type_name::<T>(),
-            location,
+            origin,
             subject: value,
+        }
+    }
+
+    pub(crate) fn suppressed(error: &'a dyn Debug, origin: &'a ValueOrigin) -> Self {
+        Self {
+            kind: IncidentKind::Suppressed,
+            origin,
+            subject: error,
         }
     }
 
@@ -165,7 +173,7 @@ impl<'a> Incident<'a> {
     /// ```
     #[must_use]
     pub fn type_name(&self) -> &'static str {
-        self.type_name
+        self.origin.type_name()
     }
 
     /// Where the guard of the value was created.
@@ -193,24 +201,41 @@ impl<'a> Incident<'a> {
     /// ```
     #[must_use]
     pub fn location(&self) -> &'static Location<'static> {
-        self.location
+        self.origin.location()
     }
 }
 
 impl Display for Incident<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let subject = self.subject;
-        match self.kind {
-            IncidentKind::Forgotten => write!(f, "Forgot to call async_drop on {subject:?}")?,
+        let Self {
+            kind,
+            origin,
+            subject,
+        } = self;
+        let named = origin.name().map(|name| format!("{name:?} ({subject:?})"));
+        let value = named.unwrap_or_else(|| format!("{subject:?}"));
+        let location = origin.location();
+        match kind {
+            IncidentKind::Forgotten => {
+                write!(
+                    f,
+                    "Forgot to call async_drop on {value}, created at {location}"
+                )
+            }
             IncidentKind::Interrupted => write!(
                 f,
-                "async_drop on {subject:?} was interrupted before it finished"
-            )?,
+                "async_drop on {value} was interrupted before it finished, created at {location}"
+            ),
             IncidentKind::Suppressed => {
-                write!(f, "Suppressed an error of {}: {subject:?}", self.type_name)?;
+                let type_name = origin.type_name();
+                let named = origin.name().map(|name| format!("{name:?} ({type_name})"));
+                let value = named.as_deref().unwrap_or(type_name);
+                write!(
+                    f,
+                    "Suppressed an error of {value}: {subject:?}, created at {location}"
+                )
             }
         }
-        write!(f, ", created at {}", self.location)
     }
 }
 
@@ -218,8 +243,8 @@ impl Debug for Incident<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Incident")
             .field("kind", &self.kind)
-            .field("type_name", &self.type_name)
-            .field("location", &self.location)
+            .field("type_name", &self.origin.type_name())
+            .field("location", &self.origin.location())
             .field("message", &self.to_string())
             .finish()
     }
@@ -327,7 +352,8 @@ pub(crate) fn report(incident: &Incident<'_>) {
     };
     // The lock is let go before the call, so that a hook may itself change the hook.
     let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
-    let call = || match &hook {
+    // It is dropped in there, too: after a change on another thread this is its last owner.
+    let call = move || match &hook {
         Some(hook) => hook(incident),
         None => default_hook(incident),
     };
@@ -351,89 +377,4 @@ fn default_hook(incident: &Incident<'_>) {
     // It is no `eprintln!`, which panics where standard error is a closed pipe.
     let line = format!("{incident}").replace('\n', " ") + "\n";
     let _ = std::io::stderr().write_all(line.as_bytes());
-}
-
-/// An error on its way to the caller. Dropped before it got there, it becomes an incident.
-///
-/// Errors wait while other cleanups still run, and in that time a cancellation or a panic can take the way from them.
-pub(crate) struct HeldError<E: Debug> {
-    error: Option<E>,
-    type_name: &'static str,
-    created_at: &'static Location<'static>,
-}
-
-impl<E: Debug> HeldError<E> {
-    /// Holds the `error` from the cleanup of a `T` whose guard was created at `created_at`.
-    pub(crate) fn from_cleanup_of<T>(error: E, created_at: &'static Location<'static>) -> Self {
-        Self {
-            error: Some(error),
-            type_name: type_name::<T>(),
-            created_at,
-        }
-    }
-
-    pub(crate) fn into_inner(mut self) -> E {
-        self.take()
-    }
-
-    /// Holds the error as another type from now on.
-    #[cfg(feature = "derive")]
-    pub(crate) fn map<F: Debug>(mut self, f: impl FnOnce(E) -> F) -> HeldError<F> {
-        HeldError {
-            error: Some(f(self.take())),
-            type_name: self.type_name,
-            created_at: self.created_at,
-        }
-    }
-
-    fn take(&mut self) -> E {
-        self.error.take().expect("only those that own it take it")
-    }
-
-    /// The type of the value whose cleanup failed.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn type_name(&self) -> &'static str {
-        self.type_name
-    }
-
-    /// Where the guard of that value was created.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn created_at(&self) -> &'static Location<'static> {
-        self.created_at
-    }
-}
-
-impl<E: Debug> Drop for HeldError<E> {
-    fn drop(&mut self) {
-        if let Some(error) = &self.error {
-            report(&Incident {
-                kind: IncidentKind::Suppressed,
-                type_name: self.type_name,
-                location: self.created_at,
-                subject: error,
-            });
-        }
-    }
-}
-
-/// Runs `f`, and returns `None` if it panicked.
-///
-/// Whatever `f` touches is only read afterwards to be printed or dropped, so a broken invariant does no harm.
-pub(crate) fn contain_panic<R>(f: impl FnOnce() -> R) -> Option<R> {
-    match catch_unwind(AssertUnwindSafe(f)) {
-        Ok(value) => Some(value),
-        Err(payload) => {
-            // The payload can be any value, and its `Drop` could panic again. Leaking it ends the chain.
-            mem::forget(payload);
-            None
-        }
-    }
-}
-
-/// Keeps the first panic of several. The payload of a later one is leaked, because its `Drop` could panic in turn.
-pub(crate) fn keep_first(first: &mut Option<Box<dyn Any + Send>>, panic: Box<dyn Any + Send>) {
-    match first {
-        Some(_) => mem::forget(panic),
-        None => *first = Some(panic),
-    }
 }

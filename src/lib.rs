@@ -64,6 +64,7 @@
 //! | give a cleanup no more than so much time | `AsyncDropGuard::async_drop_within`, with the feature `tokio` |
 //! | clean up also after a cancellation or a panic, and wait for all of it at the end | `AsyncDropReaper`, with the feature `tokio` |
 //! | clean up in a test that has no `.await` to spare | [`SyncDrop`] |
+//! | clean up values of any types, the last one first | [`AsyncDropStack`] |
 //! | clean up every guard in the fields of a type | `#[derive(AsyncDrop)]`, with the feature `derive` |
 //! | log, count or abort where the default is to panic | [`incident::set_hook`] |
 //!
@@ -92,7 +93,10 @@
 
 mod async_drop;
 mod guard;
+mod held_error;
 pub mod incident;
+mod origin;
+mod panics;
 
 #[cfg(feature = "tokio")]
 mod deadline;
@@ -100,8 +104,10 @@ mod macros;
 mod scope;
 
 mod all;
+mod cleanup_error;
 mod errors;
 mod flatten;
+mod stack;
 
 #[cfg(feature = "derive")]
 mod derive;
@@ -125,14 +131,16 @@ pub use async_trait::async_trait;
 pub use crate::all::async_drop_all;
 pub use crate::arc::{AsyncDropArc, AsyncDropWeak};
 pub use crate::async_drop::AsyncDrop;
+pub use crate::cleanup_error::{CleanupError, CleanupErrors};
 #[cfg(feature = "tokio")]
 pub use crate::deadline::DeadlineError;
 pub use crate::errors::DropErrors;
 pub use crate::flatten::flatten_async_drop;
 pub use crate::guard::AsyncDropGuard;
 pub use crate::hash_map::{AsyncDropHashMap, TryInsertError};
+pub use crate::origin::ValueOrigin;
 #[cfg(feature = "tokio")]
-pub use crate::reap_errors::{PendingValue, ReapError, ReapErrorKind, ReapErrors, ShutdownError};
+pub use crate::reap_errors::ShutdownError;
 #[cfg(feature = "tokio")]
 pub use crate::reaper::{AsyncDropReaper, Reaped, ReaperHandle};
 pub use crate::result::AsyncDropResult;
@@ -140,12 +148,13 @@ pub use crate::scope::{
     ScopeError, async_drop_on_err, with_async_drop, with_async_drop_both_errors,
 };
 pub use crate::shared::{AsyncDropShared, AsyncDropSharedGet};
+pub use crate::stack::{AsyncDropStack, StackKey};
 pub use crate::sync_drop::SyncDrop;
 #[cfg(feature = "tokio")]
 pub use crate::tokio_mutex::AsyncDropTokioMutex;
 
 #[cfg(feature = "derive")]
-pub use crate::derive::{AsyncDrop, FieldError};
+pub use crate::derive::AsyncDrop;
 
 #[cfg(feature = "derive")]
 #[doc(hidden)]

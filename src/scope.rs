@@ -2,7 +2,7 @@ use std::error::Error;
 use std::fmt::{self, Debug, Display};
 use std::panic::Location;
 
-use crate::incident::HeldError;
+use crate::held_error::HeldError;
 use crate::{AsyncDrop, AsyncDropGuard};
 
 /// Runs `f` with the guarded value, then cleans the value up, however `f` ended.
@@ -236,12 +236,13 @@ impl<B: Display, C: Display> Display for ScopeError<B, C> {
     }
 }
 
-/// [`source`](Error::source) is the error of the body, or that of the cleanup where the body succeeded.
-impl<B: Error + 'static, C: Error + 'static> Error for ScopeError<B, C> {
+/// The text ends with one of the errors, so [`source`](Error::source) is the source of that one:
+/// of the cleanup's error, or of the body's if the cleanup succeeded.
+impl<B: Error, C: Error> Error for ScopeError<B, C> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Body(body) | Self::Both { body, .. } => Some(body),
-            Self::Cleanup(cleanup) => Some(cleanup),
+            Self::Body(body) => body.source(),
+            Self::Cleanup(cleanup) | Self::Both { cleanup, .. } => cleanup.source(),
         }
     }
 }

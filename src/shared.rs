@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use async_trait::async_trait;
 use futures_util::future::{FutureExt, Shared};
 
-use crate::incident::contain_panic;
+use crate::panics::contain_panic;
 use crate::{AsyncDrop, AsyncDropArc, AsyncDropGuard};
 
 /// Shares the creation of a guarded value: several tasks wait for it, it runs once, and each gets an owner.

@@ -8,7 +8,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::incident::{HeldError, contain_panic};
+use crate::held_error::HeldError;
+use crate::panics::contain_panic;
 use crate::{AsyncDrop, AsyncDropGuard};
 
 /// For tests: cleans a value up in its [`Drop`], by blocking the thread until the cleanup is done.

@@ -1,0 +1,535 @@
+//! Values of any types that are cleaned up in the reverse order of their arrival.
+
+use std::any::Any;
+use std::fmt::{self, Debug};
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+use std::mem;
+use std::ops::{Index, IndexMut};
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use futures_util::future::FutureExt;
+
+use crate::async_drop::AsyncDrop;
+use crate::cleanup_error::{CleanupError, CleanupErrors};
+use crate::guard::AsyncDropGuard;
+use crate::held_error::HeldError;
+use crate::panics::FirstPanic;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Holds guarded values of any types, and cleans them up one after the other, the last pushed first.
+///
+/// It is for the resources of a function or a program that are opened one by one and build on each other:
+/// the pool that a server uses is closed after the server.
+/// The values are reached by the [`StackKey`] that [`push`](Self::push) returns.
+///
+/// Adopted by an `AsyncDropReaper` it keeps its order, even after a cancellation or a panic,
+/// when values that were adopted one by one would be cleaned up all at once.
+///
+/// # Errors
+///
+/// Every error of the cleanups, with the type and the place of its value, in the order of the cleanups.
+/// A cleanup that fails stops no other.
+///
+/// # Panics
+///
+/// A panic in a cleanup goes on once the other values are cleaned up. If several panicked, it is the first of them.
+/// The values that panicked stay in the stack, so a second `async_drop` runs their cleanups again.
+///
+/// # Cancel safety
+///
+/// When the cleanup is interrupted and called again, it goes on with the value that it was at.
+/// The errors of those that are done are still returned, or reported as
+/// [`Suppressed`](crate::incident::IncidentKind::Suppressed) incidents if it is not called again.
+///
+/// # When not to use it
+///
+/// - For values of one type whose order doesn't matter, an [`AsyncDropHashMap`](crate::AsyncDropHashMap)
+///   or [`async_drop_all`](crate::async_drop_all) cleans all of them up at the same time.
+/// - For the fields of a type of your own, `#[derive(AsyncDrop)]` with `#[async_drop(reverse)]` needs no keys.
+///
+/// # Examples
+///
+/// ```
+/// use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropStack, async_trait};
+/// use std::io;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+///
+/// #[derive(Debug)]
+/// struct Database(DuplexStream);
+///
+/// #[async_trait]
+/// impl AsyncDrop for Database {
+///     type Error = io::Error;
+///
+///     async fn async_drop_impl(&mut self) -> io::Result<()> {
+///         self.0.write_all(b"goodbye").await
+///     }
+/// }
+///
+/// # #[derive(Debug)]
+/// # struct Server;
+/// # #[async_trait]
+/// # impl AsyncDrop for Server {
+/// #     type Error = std::convert::Infallible;
+/// #     async fn async_drop_impl(&mut self) -> Result<(), std::convert::Infallible> { Ok(()) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// # let (stream, mut theirs) = tokio::io::duplex(64);
+/// let mut stack = AsyncDropStack::new();
+/// let database = stack.push(AsyncDropGuard::new(Database(stream)));
+/// stack.push(AsyncDropGuard::new(Server));
+///
+/// stack[database].0.write_all(b"hello, ").await?;
+///
+/// // First the server, then the database.
+/// stack.async_drop().await.map_err(io::Error::other)?;
+/// # let mut heard = String::new();
+/// # theirs.read_to_string(&mut heard).await?;
+/// # assert_eq!(heard, "hello, goodbye");
+/// # Ok(())
+/// # }
+/// ```
+pub struct AsyncDropStack {
+    id: u64,
+    entries: Vec<Entry>,
+    next_key: u64,
+    /// Of the cleanups that are done.
+    errors: Vec<HeldError<CleanupError>>,
+    done: usize,
+}
+
+struct Entry {
+    key: u64,
+    guard: Box<dyn ErasedGuard>,
+}
+
+/// The way to a value in an [`AsyncDropStack`], which [`AsyncDropStack::push`] returns. It is `Copy`.
+///
+/// # Examples
+///
+/// ```
+/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropStack, async_trait};
+/// # use std::convert::Infallible;
+/// # #[derive(Debug)]
+/// # struct Pool { connections: u32 }
+/// # #[async_trait]
+/// # impl AsyncDrop for Pool {
+/// #     type Error = Infallible;
+/// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+/// # }
+/// use asyncdrop::StackKey;
+///
+/// struct App {
+///     stack: AsyncDropGuard<AsyncDropStack>,
+///     pool: StackKey<Pool>,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut stack = AsyncDropStack::new();
+/// let pool = stack.push(AsyncDropGuard::new(Pool { connections: 4 }));
+/// let mut app = App { stack, pool };
+/// assert_eq!(app.stack[app.pool].connections, 4);
+/// app.stack.async_drop().await.unwrap();
+/// # }
+/// ```
+pub struct StackKey<T> {
+    stack: u64,
+    key: u64,
+    /// It holds no `T`, and so it is `Send` and `Sync` whatever `T` is.
+    value: PhantomData<fn() -> T>,
+}
+
+impl AsyncDropStack {
+    /// Makes an empty stack.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::AsyncDropStack;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut stack = AsyncDropStack::new();
+    /// assert!(stack.is_empty());
+    /// stack.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    #[track_caller]
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "what needs a cleanup is born in a guard"
+    )]
+    pub fn new() -> AsyncDropGuard<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        AsyncDropGuard::new(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            entries: Vec::new(),
+            next_key: 0,
+            errors: Vec::new(),
+            done: 0,
+        })
+    }
+
+    /// Puts a guard on top of the stack, which owns it from now on.
+    ///
+    /// A guard that is already cleaned up may be pushed, but its key gives `None`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropStack, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool { connections: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut stack = AsyncDropStack::new();
+    /// let pool = stack.push(AsyncDropGuard::new(Pool { connections: 4 }));
+    /// assert_eq!(stack[pool].connections, 4);
+    /// stack.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    pub fn push<T>(&mut self, guard: AsyncDropGuard<T>) -> StackKey<T>
+    where
+        T: AsyncDrop<Error: Into<BoxError>> + Debug + Send + 'static,
+    {
+        let key = self.next_key;
+        self.next_key += 1;
+        let guard = Box::new(guard);
+        self.entries.push(Entry { key, guard });
+        StackKey {
+            stack: self.id,
+            key,
+            value: PhantomData,
+        }
+    }
+
+    /// The value of the key, unless it was taken or cleaned up, or the key is that of another stack.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropStack, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool { connections: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut stack = AsyncDropStack::new();
+    /// let key = stack.push(AsyncDropGuard::new(Pool { connections: 4 }));
+    /// assert_eq!(stack.get(key).map(|pool| pool.connections), Some(4));
+    ///
+    /// let mut pool = stack.take(key).unwrap();
+    /// assert!(stack.get(key).is_none());
+    /// # pool.async_drop().await.unwrap();
+    /// # stack.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn get<T>(&self, key: StackKey<T>) -> Option<&T>
+    where
+        T: Debug + 'static,
+    {
+        let entry = &self.entries[self.position(key)?];
+        let guard: &AsyncDropGuard<T> = entry.guard.as_any().downcast_ref()?;
+        (!guard.is_dropped()).then(|| &**guard)
+    }
+
+    /// [`get`](Self::get), to change the value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropStack, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool { connections: u32 }
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut stack = AsyncDropStack::new();
+    /// let pool = stack.push(AsyncDropGuard::new(Pool { connections: 4 }));
+    /// if let Some(pool) = stack.get_mut(pool) {
+    ///     pool.connections += 1;
+    /// }
+    /// assert_eq!(stack[pool].connections, 5);
+    /// stack.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn get_mut<T>(&mut self, key: StackKey<T>) -> Option<&mut T>
+    where
+        T: Debug + 'static,
+    {
+        let position = self.position(key)?;
+        let entry = &mut self.entries[position];
+        let guard: &mut AsyncDropGuard<T> = entry.guard.as_any_mut().downcast_mut()?;
+        (!guard.is_dropped()).then(|| &mut **guard)
+    }
+
+    /// Takes the value of the key out of the stack, in its guard, which the caller owns from now on.
+    ///
+    /// It is `None` where [`get`](Self::get) is.
+    ///
+    /// # Examples
+    ///
+    /// A value that is cleaned up before its turn:
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropStack, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut stack = AsyncDropStack::new();
+    /// let key = stack.push(AsyncDropGuard::new(Pool));
+    /// if let Some(mut pool) = stack.take(key) {
+    ///     pool.async_drop().await.unwrap();
+    /// }
+    /// assert!(stack.is_empty());
+    /// stack.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    #[must_use = "it is the guard of the value, which is yours to clean up; dropped at once, it panics"]
+    pub fn take<T>(&mut self, key: StackKey<T>) -> Option<AsyncDropGuard<T>>
+    where
+        T: Debug + 'static,
+    {
+        self.get(key)?;
+        let position = self.position(key)?;
+        let guard = self.entries.remove(position).guard.into_any();
+        let guard = guard.downcast().expect("`get` has found it as this type");
+        Some(*guard)
+    }
+
+    /// How many values are in the stack.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropStack, async_trait};
+    /// # use std::convert::Infallible;
+    /// # #[derive(Debug)]
+    /// # struct Pool;
+    /// # #[async_trait]
+    /// # impl AsyncDrop for Pool {
+    /// #     type Error = Infallible;
+    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut stack = AsyncDropStack::new();
+    /// stack.push(AsyncDropGuard::new(Pool));
+    /// assert_eq!(stack.len(), 1);
+    /// stack.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are no values in the stack.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::AsyncDropStack;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut stack = AsyncDropStack::new();
+    /// assert!(stack.is_empty());
+    /// stack.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Keys grow from the bottom to the top.
+    fn position<T>(&self, key: StackKey<T>) -> Option<usize> {
+        if key.stack != self.id {
+            return None;
+        }
+        let position = self.entries.binary_search_by_key(&key.key, |it| it.key);
+        position.ok()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+#[async_trait]
+impl AsyncDrop for AsyncDropStack {
+    type Error = CleanupErrors;
+
+    async fn async_drop_impl(&mut self) -> Result<(), CleanupErrors> {
+        let mut first_panic = FirstPanic::default();
+        for position in (0..self.entries.len()).rev() {
+            // An entry stays in its place while its cleanup runs, which may be interrupted.
+            let cleanup = self.entries[position].guard.clean_up();
+            // After a panic the value is only reported, or its cleanup runs again.
+            match AssertUnwindSafe(cleanup).catch_unwind().await {
+                Ok(error) => {
+                    self.errors.extend(error);
+                    self.done += 1;
+                    self.entries.remove(position);
+                }
+                Err(panic) => first_panic.keep(panic),
+            }
+        }
+        first_panic.resume();
+        CleanupErrors::check_held(mem::take(&mut self.errors), mem::take(&mut self.done))
+    }
+}
+
+/// # Panics
+///
+/// When there is no value of this key in the stack: [`AsyncDropStack::get`] would be `None`.
+impl<T: Debug + 'static> Index<StackKey<T>> for AsyncDropStack {
+    type Output = T;
+
+    #[track_caller]
+    fn index(&self, key: StackKey<T>) -> &T {
+        match self.get(key) {
+            Some(value) => value,
+            None => no_such_value::<T>(),
+        }
+    }
+}
+
+/// # Panics
+///
+/// When there is no value of this key in the stack: [`AsyncDropStack::get_mut`] would be `None`.
+impl<T: Debug + 'static> IndexMut<StackKey<T>> for AsyncDropStack {
+    #[track_caller]
+    fn index_mut(&mut self, key: StackKey<T>) -> &mut T {
+        match self.get_mut(key) {
+            Some(value) => value,
+            None => no_such_value::<T>(),
+        }
+    }
+}
+
+#[cold]
+#[track_caller]
+fn no_such_value<T>() -> ! {
+    panic!(
+        "no {} for this key: it was taken out of the stack or cleaned up, or the key is of another stack",
+        std::any::type_name::<T>(),
+    )
+}
+
+/// The types of the values, and nothing of what is in them.
+impl Debug for AsyncDropStack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AsyncDropStack")?;
+        let types = self.entries.iter().map(|it| it.guard.type_name());
+        f.debug_list()
+            .entries(types.map(|it| it.to_owned()).map(Verbatim))
+            .finish()
+    }
+}
+
+struct Verbatim(String);
+
+impl Debug for Verbatim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A guard of any type.
+trait ErasedGuard: Send {
+    /// Cleans it up, and returns the error.
+    fn clean_up(&mut self) -> Cleanup<'_>;
+    fn type_name(&self) -> &'static str;
+    fn as_any(&self) -> &dyn Any;
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
+type Cleanup<'a> = Pin<Box<dyn Future<Output = Option<HeldError<CleanupError>>> + Send + 'a>>;
+
+impl<T> ErasedGuard for AsyncDropGuard<T>
+where
+    T: AsyncDrop<Error: Into<BoxError>> + Debug + Send + 'static,
+{
+    fn clean_up(&mut self) -> Cleanup<'_> {
+        Box::pin(async move {
+            let error = self.async_drop().await.err()?;
+            let error = HeldError::from_cleanup_of::<T>(error, self.created_at());
+            Some(error.map(CleanupError::failed))
+        })
+    }
+
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<T>()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+impl<T> Clone for StackKey<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for StackKey<T> {}
+
+impl<T> PartialEq for StackKey<T> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.stack, self.key) == (other.stack, other.key)
+    }
+}
+
+impl<T> Eq for StackKey<T> {}
+
+impl<T> Hash for StackKey<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.stack, self.key).hash(state);
+    }
+}
+
+impl<T> Debug for StackKey<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let type_name = std::any::type_name::<T>();
+        write!(f, "StackKey<{type_name}>({})", self.key)
+    }
+}
