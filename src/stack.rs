@@ -161,10 +161,6 @@ impl AsyncDropStack {
     /// # }
     /// ```
     #[track_caller]
-    #[expect(
-        clippy::new_ret_no_self,
-        reason = "what needs a cleanup is born in a guard"
-    )]
     pub fn new() -> AsyncDropGuard<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         AsyncDropGuard::new(Self {

@@ -14,9 +14,9 @@ use std::rc::Rc;
 use asyncdrop::incident::{Incident, IncidentKind};
 use asyncdrop::{
     AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropHashMap, AsyncDropResult, AsyncDropShared,
-    AsyncDropSharedGet, AsyncDropWeak, DropErrors, FieldError, ScopeError, SyncDrop,
-    TryInsertError, async_drop_all, async_drop_on_err, async_trait, flatten_async_drop,
-    with_async_drop, with_async_drop_both_errors,
+    AsyncDropSharedGet, AsyncDropWeak, DropErrors, ScopeError, SyncDrop, TryInsertError,
+    async_drop_all, async_drop_on_err, async_trait, flatten_async_drop, with_async_drop,
+    with_async_drop_both_errors,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -182,8 +182,7 @@ fn n2_the_errors_are_what_their_keys_and_errors_are() {
 #[test]
 fn n2_the_error_of_a_field_goes_everywhere() {
     // What it holds is `Send` and `Sync`, and behind a pointer.
-    assert_impl_all!(FieldError: Send, Sync, Unpin);
-    assert_impl_all!(DropErrors<&'static str, FieldError>: Send, Sync, Unpin);
+    assert_impl_all!(asyncdrop::CleanupErrors: Send, Sync, Unpin);
 }
 
 #[test]
@@ -237,8 +236,8 @@ mod tokio_mutex {
 mod reaper {
     use super::*;
     use asyncdrop::{
-        AsyncDropReaper, DeadlineError, PendingValue, ReapError, ReapErrorKind, ReapErrors, Reaped,
-        ReaperHandle, ShutdownError,
+        AsyncDropReaper, CleanupError, CleanupErrors, DeadlineError, Reaped, ReaperHandle,
+        ShutdownError, ValueOrigin,
     };
     use std::time::Duration;
 
@@ -246,11 +245,10 @@ mod reaper {
     fn n2_a_reaper_and_its_handles_go_everywhere() {
         assert_impl_all!(AsyncDropReaper: Send, Sync, Unpin);
         assert_impl_all!(ReaperHandle: Send, Sync, Unpin, Clone);
-        assert_impl_all!(ReapErrors: Send, Sync, Unpin);
-        assert_impl_all!(ReapError: Send, Sync, Unpin);
-        assert_impl_all!(ReapErrorKind: Send, Sync, Unpin, Copy);
+        assert_impl_all!(CleanupErrors: Send, Sync, Unpin);
+        assert_impl_all!(CleanupError: Send, Sync, Unpin);
         assert_impl_all!(ShutdownError: Send, Sync, Unpin);
-        assert_impl_all!(PendingValue: Send, Sync, Unpin, Copy);
+        assert_impl_all!(ValueOrigin: Send, Sync, Unpin, Clone);
     }
 
     #[test]

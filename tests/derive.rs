@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 use asyncdrop::incident::{self, IncidentKind};
 use asyncdrop::{
-    AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropHashMap, DropErrors, FieldError, async_trait,
+    AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropHashMap, CleanupError, CleanupErrors, async_trait,
 };
 use futures::executor::block_on;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
@@ -26,7 +26,7 @@ use common::{
     Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record, run_in_new_process,
 };
 
-type FieldErrors = DropErrors<&'static str, FieldError>;
+type FieldErrors = CleanupErrors;
 
 #[track_caller]
 fn guard(session: Session) -> AsyncDropGuard<Session> {
