@@ -381,7 +381,13 @@ pub mod __derive {
                 // It is reported by this.
                 drop(error);
             } else {
-                errors.push(error.named(name).map(C::item));
+                // The one error of `First` is returned without its value, and reported under its type.
+                let error = if C::FIRST_ONLY {
+                    error
+                } else {
+                    error.named(name)
+                };
+                errors.push(error.map(C::item));
             }
         }
     }

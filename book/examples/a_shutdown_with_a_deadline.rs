@@ -1,5 +1,5 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait};
-use asyncdrop::{PendingValue, ShutdownError};
+use asyncdrop::{ShutdownError, ValueOrigin};
 use std::{io, time::Duration};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 
@@ -31,7 +31,7 @@ impl Drop for Player {
     }
 }
 
-fn list(what: &str, values: &[PendingValue]) {
+fn list(what: &str, values: &[ValueOrigin]) {
     for value in values {
         let (name, line) = (value.type_name(), value.location().line());
         println!("{what}: {name}, line {line}");

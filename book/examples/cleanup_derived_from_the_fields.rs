@@ -1,4 +1,4 @@
-use asyncdrop::{AsyncDrop, AsyncDropGuard, FieldError, async_trait};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, CleanupError, async_trait};
 use std::{io, path::PathBuf};
 use tokio::fs::{self, File};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -56,14 +56,14 @@ struct Backup {
     bytes: u64,
 }
 
-fn reason(error: FieldError) -> String {
+fn reason(error: CleanupError) -> String {
     let ended = error.downcast_ref::<JoinError>();
     if ended.is_some_and(JoinError::is_cancelled) {
         return "its task was cancelled".into();
     }
     match error.downcast::<io::Error>() {
         Ok(error) => format!("{:?}", error.kind()),
-        Err(other) => other.into_inner().to_string(),
+        Err(other) => other.to_string(),
     }
 }
 

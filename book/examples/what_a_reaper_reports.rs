@@ -1,5 +1,5 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait, incident};
-use asyncdrop::{ReapError, ReapErrorKind, ReapErrors};
+use asyncdrop::{CleanupError, CleanupErrors, ValueOrigin};
 use std::{io, time::Duration};
 use tokio::{fs, time::timeout};
 
@@ -29,16 +29,16 @@ impl AsyncDrop for Scratch {
     }
 }
 
-fn log(error: &ReapError) {
-    let line = error.location().line();
-    println!("{} of line {line}:", error.type_name());
-    match error.kind() {
-        ReapErrorKind::Failed => match error.downcast_ref::<io::Error>() {
+fn log(origin: &ValueOrigin, error: &CleanupError) {
+    let line = origin.location().line();
+    println!("{} of line {line}:", origin.type_name());
+    match error {
+        CleanupError::Failed(_) => match error.downcast_ref::<io::Error>() {
             Some(error) => println!("  {:?}", error.kind()),
             None => println!("  {error}"),
         },
-        ReapErrorKind::Panicked => println!("  it panicked"),
-        ReapErrorKind::RuntimeEnded => println!("  its runtime ended"),
+        CleanupError::Panicked(_) => println!("  it panicked"),
+        CleanupError::RuntimeEnded => println!("  its runtime ended"),
         _ => println!("  {error}"),
     }
 }
@@ -57,9 +57,11 @@ async fn main() {
     let limit = Duration::from_secs(10);
     assert!(timeout(limit, reaper.async_drop()).await.is_err());
     println!("after {limit:?} still pending: {}", reaper.pending());
-    let errors: ReapErrors = reaper.async_drop().await.unwrap_err();
+    let errors: CleanupErrors = reaper.async_drop().await.unwrap_err();
     println!("{} of {} failed", errors.len(), errors.total());
-    errors.iter().for_each(log);
+    for (origin, error) in &errors {
+        log(origin, error);
+    }
 
     // The reaper has ended. What it adopts now works in place, or is an incident.
     let mut late = handle.adopt(Scratch::named("gone/4.tmp", 0));
