@@ -392,7 +392,9 @@ fn i3_a_hook_whose_panic_has_a_payload_that_panics_when_dropped_does_not_abort()
             stderr: "thread 'program' panicked at tests/incident.rs\n\
                      the line is dead\n\
                      thread 'program' panicked at tests/incident.rs\n\
-                     Box<dyn Any>\n"
+                     Box<dyn Any>\n\
+                     thread 'program' panicked at tests/incident.rs\n\
+                     the payload was dropped\n"
                 .into(),
         }
     );

@@ -594,7 +594,7 @@ fn rp4_its_errors_go_through_a_question_mark_into_anyhow() {
             Ok(())
         }
         let error = program().await.unwrap_err();
-        assert!(error.to_string().starts_with("1 of 1 handed-over cleanups"));
+        assert!(error.to_string().starts_with("1 of 1 cleanups"));
     });
 }
 
