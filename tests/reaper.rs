@@ -765,8 +765,8 @@ fn rp7_a_shutdown_in_time_returns_the_errors() {
         assert_eq!(error.errors().unwrap().len(), 1);
         assert!(error.in_use().is_empty() && error.being_cleaned_up().is_empty());
         assert!(error.to_string().starts_with("1 of 1 cleanups failed: "));
-        let source = error.source().unwrap().to_string();
-        assert!(source.ends_with(r#""line is dead""#), "{source}");
+        assert!(error.to_string().ends_with(": line is dead"), "{error}");
+        assert!(error.source().is_none(), "the text has all of it");
     });
 }
 
@@ -797,7 +797,7 @@ fn rp7_at_the_deadline_the_error_names_what_is_left_and_the_errors_so_far() {
         assert_eq!(error.being_cleaned_up()[0].type_name(), "reaper::Slow");
         assert_eq!(error.being_cleaned_up()[0].location().line(), slow_line);
         assert_eq!(error.errors().unwrap().len(), 1);
-        assert_eq!(error.source().unwrap().source().map(|_| ()), None);
+        assert!(error.source().is_none(), "the text has all of it");
         let text = error.to_string();
         for part in [
             "not all values were gone after 700ms: 2 still in use (reaper::common::Session, created at ",
