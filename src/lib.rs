@@ -59,6 +59,8 @@
 //! | clean up many values at once | [`async_drop_all`], [`AsyncDropHashMap`], with every error in [`DropErrors`] |
 //! | share one value between owners | [`AsyncDropArc`], [`AsyncDropWeak`] |
 //! | change it from several tasks | `AsyncDropTokioMutex`, with the feature `tokio` |
+//! | clean up a value whose type is not yours, with one closure | [`AsyncDropWith`] |
+//! | clean up values of different types, the last one first | [`AsyncDropStack`] |
 //! | hold a value or the error that came instead | [`AsyncDropResult`] |
 //! | let several tasks wait for one value to be created | [`AsyncDropShared`] |
 //! | give a cleanup no more than so much time | `AsyncDropGuard::async_drop_within`, with the feature `tokio` |
@@ -117,6 +119,7 @@ mod hash_map;
 mod result;
 mod shared;
 mod sync_drop;
+mod with;
 #[cfg(feature = "tokio")]
 mod tokio_mutex;
 
@@ -152,6 +155,8 @@ pub use crate::stack::{AsyncDropStack, StackKey};
 pub use crate::sync_drop::SyncDrop;
 #[cfg(feature = "tokio")]
 pub use crate::tokio_mutex::AsyncDropTokioMutex;
+
+pub use crate::with::{AsyncDropWith, BoxedAsyncDropWith};
 
 #[cfg(feature = "derive")]
 pub use crate::derive::AsyncDrop;

@@ -1,0 +1,328 @@
+//! A value of any type with a close of its own.
+
+use std::any::type_name;
+use std::fmt::{self, Debug};
+use std::future::poll_fn;
+use std::ops::{Deref, DerefMut};
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+
+use crate::async_drop::AsyncDrop;
+use crate::guard::AsyncDropGuard;
+
+/// A value with a close of its own: any type, any `async` function that takes it, and no trait to implement.
+///
+/// It is for a value whose type is not yours, so that you cannot implement [`AsyncDrop`] for it;
+/// for a close that consumes the value, such as `Client::close(self)`;
+/// and for a cleanup that you need in one place only.
+/// The type of the value needs neither `AsyncDrop` nor [`Debug`], and the guard derefs to it through this wrapper.
+///
+/// The close can be written as one ordinary async function, without a thought of interruptions:
+/// its future is kept. When a timeout interrupts [`async_drop`](AsyncDropGuard::async_drop),
+/// the next call goes on where the last one stopped, and nothing that was done is done again.
+///
+/// [`Debug`] prints the name of the value's type and nothing of the value, so messages can contain no secret of it.
+///
+/// # When not to use it
+///
+/// - For a type of your own, which always needs the same cleanup, implement [`AsyncDrop`]: then its constructor can return the guard.
+/// - When the type has to be written down, for example in the field of a struct, use [`BoxedAsyncDropWith`].
+///
+/// # Panics
+///
+/// The value belongs to the close from the moment it begins, which is the first poll of `async_drop`.
+/// If you use the value after that, it panics and names its type.
+///
+/// # Examples
+///
+/// A connection that is closed by a method that consumes it:
+///
+/// ```
+/// use asyncdrop::{AsyncDropWith, with_async_drop_2};
+/// use std::io;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+///
+/// struct Client {
+///     stream: DuplexStream,
+/// }
+///
+/// impl Client {
+///     async fn close(mut self) -> io::Result<()> {
+///         self.stream.write_all(b"bye\n").await?;
+///         self.stream.shutdown().await
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// let (stream, mut server) = tokio::io::duplex(64);
+/// let client = AsyncDropWith::new(Client { stream }, Client::close);
+/// with_async_drop_2!(client, {
+///     client.stream.write_all(b"hello\n").await
+/// })?;
+///
+/// let mut heard = String::new();
+/// server.read_to_string(&mut heard).await?;
+/// assert_eq!(heard, "hello\nbye\n");
+/// # Ok(())
+/// # }
+/// ```
+pub struct AsyncDropWith<T, F, Fut> {
+    /// `None` once the close has begun.
+    open: Option<(T, Unshared<F>)>,
+    /// `None` before the close has begun, while it is being polled, and after it has panicked.
+    closing: Option<Unshared<Pin<Box<Fut>>>>,
+    closed: bool,
+}
+
+/// What is only ever reached through `&mut`. The mutex is never locked: it makes the whole `Sync` where its content is `Send`.
+///
+/// Without it a close whose future is not `Sync`, which the boxed futures of async traits are not,
+/// would keep the value from being shared between tasks.
+struct Unshared<P>(Mutex<P>);
+
+impl<P> Unshared<P> {
+    fn new(part: P) -> Self {
+        Self(Mutex::new(part))
+    }
+
+    fn into_inner(self) -> P {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An [`AsyncDropWith`] whose type can be written down, for the field of a struct or a collection of different closes.
+///
+/// Make one with [`AsyncDropWith::boxed`].
+/// The close and its future are behind trait objects, so they must be `Send` and borrow nothing.
+///
+/// # Examples
+///
+/// ```
+/// use asyncdrop::{AsyncDropGuard, AsyncDropWith, BoxedAsyncDropWith};
+/// use std::io;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+///
+/// struct Service {
+///     upstream: AsyncDropGuard<BoxedAsyncDropWith<DuplexStream, io::Error>>,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// let (stream, mut server) = tokio::io::duplex(64);
+/// let mut service = Service {
+///     upstream: AsyncDropWith::boxed(stream, async |mut stream| stream.write_all(b"bye\n").await),
+/// };
+/// service.upstream.write_all(b"hello\n").await?;
+/// service.upstream.async_drop().await?;
+///
+/// let mut heard = String::new();
+/// server.read_to_string(&mut heard).await?;
+/// assert_eq!(heard, "hello\nbye\n");
+/// # Ok(())
+/// # }
+/// ```
+pub type BoxedAsyncDropWith<T, E> =
+    AsyncDropWith<T, Box<dyn FnOnce(T) -> BoxedClosing<E> + Send>, BoxedClosing<E>>;
+
+type BoxedClosing<E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send>>;
+
+impl<T, F, Fut, E> AsyncDropWith<T, F, Fut>
+where
+    T: Send,
+    F: FnOnce(T) -> Fut + Send,
+    Fut: Future<Output = Result<(), E>> + Send,
+    E: Debug,
+{
+    /// Guards `value`, to be cleaned up by `close`. The guard owns both.
+    ///
+    /// `close` is called once, with the value, at the first poll of [`async_drop`](AsyncDropGuard::async_drop).
+    /// It can be an async closure, the path of a method such as `Client::close`, or a closure that returns a future.
+    /// For a cleanup without a value, pass `()`.
+    ///
+    /// The place of the call is remembered, and named if the cleanup is missed.
+    ///
+    /// # Examples
+    ///
+    /// A cleanup without a value:
+    ///
+    /// ```
+    /// use asyncdrop::AsyncDropWith;
+    /// use std::io;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> io::Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("server.pid");
+    /// tokio::fs::write(&path, "4711").await?;
+    /// let mut pid_file = AsyncDropWith::new((), async |()| tokio::fs::remove_file(&path).await);
+    /// // .. serve ..
+    /// pid_file.async_drop().await?;
+    /// assert!(!path.exists());
+    /// # drop(pid_file);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn new(value: T, close: F) -> AsyncDropGuard<Self> {
+        let open = Some((value, Unshared::new(close)));
+        let this = Self {
+            open,
+            closing: None,
+            closed: false,
+        };
+        AsyncDropGuard::new_at(this, Location::caller())
+    }
+
+    /// Takes the value out of its guard, and drops the close without calling it. You own the value and its cleanup from now on.
+    ///
+    /// # Panics
+    ///
+    /// When the close has begun. A close that was interrupted is then reported as an incident.
+    ///
+    /// # Examples
+    ///
+    /// A file that is removed unless the work succeeds:
+    ///
+    /// ```
+    /// use asyncdrop::AsyncDropWith;
+    /// use std::io;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> io::Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("report.part");
+    /// tokio::fs::write(&path, "half of it").await?;
+    /// let part = AsyncDropWith::new(path, tokio::fs::remove_file);
+    /// // All of it was written, so the file is to stay.
+    /// let path = AsyncDropWith::into_inner(part);
+    /// assert!(path.exists());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn into_inner(guard: AsyncDropGuard<Self>) -> T {
+        // Looked at before it leaves the guard, which would otherwise not report a close that was interrupted.
+        let _: &T = &guard;
+        match guard.unsafe_into_inner_dont_drop().open {
+            Some((value, _)) => value,
+            None => Self::panic_used_after_close(),
+        }
+    }
+
+    /// Goes on with the close, which this begins if need be.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        if self.closed {
+            return Poll::Ready(Ok(()));
+        }
+        // Taken out for the time of the poll: a future that has panicked must not be polled again.
+        let mut closing = match (self.closing.take(), self.open.take()) {
+            (Some(closing), _) => closing.into_inner(),
+            (None, Some((value, close))) => Box::pin(close.into_inner()(value)),
+            (None, None) => panic!("the close of {self:?} panicked, so it cannot go on"),
+        };
+        let polled = closing.as_mut().poll(cx);
+        // Kept after its end, too: its drop may panic, and the guard sees to it that no error is lost by that.
+        self.closing = Some(Unshared::new(closing));
+        self.closed = polled.is_ready();
+        polled
+    }
+}
+
+impl<T, E> BoxedAsyncDropWith<T, E>
+where
+    T: Send + 'static,
+    E: Debug + 'static,
+{
+    /// Guards `value` as [`new`](Self::new) does, with a type that can be written down: [`BoxedAsyncDropWith`].
+    ///
+    /// # Examples
+    ///
+    /// Guards with different closes have one type, so they go into one collection:
+    ///
+    /// ```
+    /// use asyncdrop::{AsyncDropWith, async_drop_all};
+    /// use std::io;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let metrics = AsyncDropWith::boxed((), async |()| Ok(()));
+    /// let traces = AsyncDropWith::boxed((), async |()| Err(io::Error::other("no collector")));
+    ///
+    /// let errors = async_drop_all([("metrics", metrics), ("traces", traces)]).await.unwrap_err();
+    /// assert_eq!(errors.len(), 1);
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn boxed<F, Fut>(value: T, close: F) -> AsyncDropGuard<Self>
+    where
+        F: FnOnce(T) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        Self::new(value, Box::new(|value| Box::pin(close(value))))
+    }
+}
+
+impl<T, F, Fut> AsyncDropWith<T, F, Fut> {
+    #[cold]
+    #[track_caller]
+    fn panic_used_after_close() -> ! {
+        panic!(
+            "AsyncDropWith<{}> was used after its close had begun",
+            type_name::<T>()
+        )
+    }
+}
+
+/// The close is called once. A second call goes on with its future.
+///
+/// # Panics
+///
+/// A panic of the close goes on. If you call this again after that, it panics and names the type.
+#[async_trait]
+impl<T, F, Fut, E> AsyncDrop for AsyncDropWith<T, F, Fut>
+where
+    T: Send,
+    F: FnOnce(T) -> Fut + Send,
+    Fut: Future<Output = Result<(), E>> + Send,
+    E: Debug,
+{
+    type Error = E;
+
+    async fn async_drop_impl(&mut self) -> Result<(), E> {
+        poll_fn(|cx| self.poll_close(cx)).await
+    }
+}
+
+impl<T, F, Fut> Deref for AsyncDropWith<T, F, Fut> {
+    type Target = T;
+
+    #[track_caller]
+    fn deref(&self) -> &T {
+        match &self.open {
+            Some((value, _)) => value,
+            None => Self::panic_used_after_close(),
+        }
+    }
+}
+
+impl<T, F, Fut> DerefMut for AsyncDropWith<T, F, Fut> {
+    #[track_caller]
+    fn deref_mut(&mut self) -> &mut T {
+        match &mut self.open {
+            Some((value, _)) => value,
+            None => Self::panic_used_after_close(),
+        }
+    }
+}
+
+/// The name of the value's type, and nothing of the value.
+impl<T, F, Fut> Debug for AsyncDropWith<T, F, Fut> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AsyncDropWith<{}>", type_name::<T>())
+    }
+}
