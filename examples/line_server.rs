@@ -318,7 +318,7 @@ impl Tally {
     fn settle(&mut self, ended: Result<(), ShutdownError>) {
         let mut unclean = 0;
         if let Err(error) = ended {
-            for error in error.errors().iter().flat_map(|errors| errors.iter()) {
+            for (_, error) in error.errors().iter().flat_map(|errors| errors.iter()) {
                 unclean += 1;
                 match error.downcast_ref::<io::Error>() {
                     Some(error) => report_unclean(error),

@@ -189,7 +189,7 @@ impl Display for CleanupError {
         match self {
             Self::Failed(error) => f.write_str(&with_sources(&**error)),
             Self::Panicked(message) => write!(f, "its cleanup panicked: {message}"),
-            Self::RuntimeEnded => f.write_str("its runtime ended before its cleanup"),
+            Self::RuntimeEnded => write!(f, "its runtime ended before its cleanup"),
         }
     }
 }

@@ -119,9 +119,9 @@ mod hash_map;
 mod result;
 mod shared;
 mod sync_drop;
-mod with;
 #[cfg(feature = "tokio")]
 mod tokio_mutex;
+mod with;
 
 #[cfg(feature = "tokio")]
 mod reap_errors;

@@ -47,7 +47,7 @@ use crate::scope::first_error;
 /// # Errors
 ///
 /// `async_drop` waits until every adopted value is gone, and returns every error of the cleanups that were handed over,
-/// also of those that never ran because the runtime had ended, as [`ReapErrors`]. It waits without a limit, also for values that are still in use:
+/// also of those that never ran because the runtime had ended, as [`CleanupErrors`]. It waits without a limit, also for values that are still in use:
 /// do not await it while you hold a [`Reaped`] yourself.
 ///
 /// # Panics in a cleanup

@@ -312,7 +312,7 @@ impl AsyncDropStack {
     /// stack.async_drop().await.unwrap();
     /// # }
     /// ```
-    #[must_use = "it is the guard of the value, which is yours to clean up; dropped at once, it panics"]
+    #[must_use = "the value that was taken out is a guard: bind it and end it with `.async_drop().await`; `let _ = ..` drops it, and that panics"]
     pub fn take<T>(&mut self, key: StackKey<T>) -> Option<AsyncDropGuard<T>>
     where
         T: Debug + 'static,

@@ -283,6 +283,7 @@ impl<T, F, Fut> AsyncDropWith<T, F, Fut> {
 /// # Panics
 ///
 /// A panic of the close goes on. If you call this again after that, it panics and names the type.
+#[diagnostic::do_not_recommend]
 #[async_trait]
 impl<T, F, Fut, E> AsyncDrop for AsyncDropWith<T, F, Fut>
 where

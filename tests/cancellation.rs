@@ -1122,7 +1122,10 @@ mod reaper {
 
     async fn end_in_place<T>(stage: &Stage, reaped: &mut Reaped<T>)
     where
-        T: AsyncDrop<Error: Send + Sync> + Debug + Send + 'static,
+        T: AsyncDrop<Error: Debug + Into<Box<dyn std::error::Error + Send + Sync>>>
+            + Debug
+            + Send
+            + 'static,
     {
         let result = reaped.async_drop().await;
         stage.returned(&result);

@@ -41,7 +41,7 @@ async fn main() -> io::Result<()> {
                 println!("{both}");
                 println!("body: {:?}", both.body().map(io::Error::kind));
                 println!("cleanup: {:?}", both.cleanup().map(io::Error::kind));
-                println!("source: {}", both.source().expect("that of the body"));
+                println!("source: {:?}", both.source().map(ToString::to_string));
             }
         }
     }

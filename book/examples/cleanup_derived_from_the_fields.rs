@@ -89,7 +89,8 @@ async fn main() -> io::Result<()> {
 
     let errors = backup.async_drop().await.unwrap_err();
     println!("{} of {} failed", errors.len(), errors.total());
-    for (field, error) in errors {
+    for (origin, error) in errors {
+        let field = origin.name().unwrap_or_default();
         println!("{field}: {}", reason(error));
     }
     let mut heard = String::new();

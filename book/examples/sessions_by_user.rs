@@ -44,7 +44,7 @@ async fn main() -> anyhow::Result<()> {
     }
     // `try_insert` pushes nothing out. The new value comes back instead.
     let inserted = sessions.try_insert("ada", Session::open(server).await?);
-    if let Err(TryInsertError { key, mut value }) = inserted {
+    if let Err(TryInsertError { key, mut value, .. }) = inserted {
         println!("{key} keeps her session");
         value.async_drop().await?;
     }

@@ -155,6 +155,9 @@ fn add(item: &Item, module: &str, exported: &BTreeSet<String>, found: &mut BTree
                 );
             }
         }
+        Item::Type(item) if is_exported(&item.ident, &item.vis, &item.attrs) => {
+            top("type", &item.ident);
+        }
         Item::Trait(item) if is_exported(&item.ident, &item.vis, &item.attrs) => {
             top("trait", &item.ident);
             for part in &item.items {
