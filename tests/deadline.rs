@@ -97,7 +97,8 @@ fn dl1_the_error_of_a_cleanup_that_ends_in_time_comes_through_in_its_own_type() 
         upload.error = Some(io::ErrorKind::BrokenPipe);
         let error = upload.async_drop_within(LIMIT).await.unwrap_err();
         assert_eq!(error.to_string(), "the cleanup failed: broken pipe");
-        assert_eq!(error.source().unwrap().to_string(), "broken pipe");
+        // Its own text has said it, and what lies under it would come next.
+        assert!(error.source().is_none());
         let DeadlineError::Cleanup(error) = error else {
             panic!("it was in time")
         };

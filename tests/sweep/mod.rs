@@ -559,7 +559,7 @@ impl Ledger {
 
     /// In how many errors that were reported instead of returned a shutdown has given that value up.
     fn reports_of_a_shutdown(&self, created_at: &'static Location<'static>) -> usize {
-        let place = format!("{created_at:?}");
+        let place = format!("created at {created_at}");
         let suppressed = |it: &&Recorded| it.kind == IncidentKind::Suppressed;
         self.incidents
             .iter()
@@ -567,7 +567,7 @@ impl Ledger {
             .filter_map(|incident| {
                 let (_, list) = incident.message.split_once("being_cleaned_up: [")?;
                 let (list, _) = list.split_once("], errors: ")?;
-                list.contains(&place).then_some(())
+                list.split(", ").any(|it| it == place).then_some(())
             })
             .count()
     }
@@ -701,7 +701,8 @@ impl Debug for Failure {
 
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed", self.0)
+        // The reaper, the stack and the derive macro print errors with `Display`, and what is printed is looked for by its `Debug`.
+        Debug::fmt(self, f)
     }
 }
 
