@@ -650,7 +650,7 @@ fn w6_the_scope_with_both_errors_returns_what_failed_and_loses_nothing() {
 fn w6_an_error_that_the_text_names_is_not_its_source_again() {
     /// An error with another one under it, which its own text doesn't name.
     #[derive(Debug, PartialEq)]
-    struct Unreachable(std::num::ParseIntError);
+    struct Unreachable(ParseIntError);
 
     impl std::fmt::Display for Unreachable {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
