@@ -110,10 +110,13 @@ pub struct AsyncDropReaper {
     handle: ReaperHandle,
 }
 
-/// For how long `shutdown` waits, after its deadline, until the aborted tasks have dropped their values.
+/// How long `shutdown` waits, after its deadline, for the next of the aborted tasks to drop its value.
 ///
 /// The runtime does that when it next turns to them. A cleanup that blocks its thread can make it wait for longer.
 const TIME_TO_ABORT: Duration = Duration::from_millis(100);
+
+/// How long `shutdown` waits, after its deadline, for all of them together.
+const TIME_TO_ABORT_ALL: Duration = Duration::from_secs(10);
 
 impl AsyncDropReaper {
     /// Makes a reaper that cleans up in tasks of the tokio runtime that this is called in.
@@ -399,8 +402,21 @@ impl AsyncDropReaper {
             return Ok(());
         };
         let error = HeldError::from_cleanup_of::<Self>(error, created_at);
-        let gone = poll_fn(|context| registry.poll_empty(context).map(drop));
-        let _ = timeout(TIME_TO_ABORT, gone).await;
+        let all_gone = async {
+            let mut left = registry.len();
+            // As long as some of them go, the runtime is at work, and the others will follow.
+            loop {
+                let gone = poll_fn(|context| registry.poll_empty(context).map(drop));
+                if timeout(TIME_TO_ABORT, gone).await.is_ok() {
+                    return;
+                }
+                let before = mem::replace(&mut left, registry.len());
+                if left >= before {
+                    return;
+                }
+            }
+        };
+        let _ = timeout(TIME_TO_ABORT_ALL, all_gone).await;
         Err(error.into_inner())
     }
 }
@@ -423,7 +439,7 @@ impl Drop for AsyncDropReaper {
 
 impl Debug for AsyncDropReaper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.handle.registry.lock().show("AsyncDropReaper", f)
+        self.handle.registry.show("AsyncDropReaper", f)
     }
 }
 
@@ -589,13 +605,13 @@ impl ReaperHandle {
     /// ```
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.registry.lock().entries.len()
+        self.registry.len()
     }
 }
 
 impl Debug for ReaperHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.registry.lock().show("ReaperHandle", f)
+        self.registry.show("ReaperHandle", f)
     }
 }
 
@@ -980,6 +996,26 @@ impl Registry {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many values there are.
+    fn len(&self) -> usize {
+        self.lock().entries.len()
+    }
+
+    /// Counts under the lock and writes after it: the writer is code of others, which may wait, or use the reaper itself.
+    fn show(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        let is_in_use = |entry: &&Entry| matches!(entry.stage, Stage::InUse);
+        let in_use = state.entries.values().filter(is_in_use).count();
+        let being_cleaned_up = state.entries.len() - in_use;
+        let errors = state.errors.len();
+        drop(state);
+        f.debug_struct(name)
+            .field("in_use", &in_use)
+            .field("being_cleaned_up", &being_cleaned_up)
+            .field("errors", &errors)
+            .finish()
+    }
+
     /// Enters a value, unless it is cleaned up already or the reaper has ended.
     fn admit<T: Debug>(self: &Arc<Self>, guard: &AsyncDropGuard<T>) -> Option<Ward> {
         let mut state = self.lock();
@@ -1014,11 +1050,13 @@ impl Registry {
     }
 
     fn poll_empty(&self, context: &mut Context<'_>) -> Poll<MutexGuard<'_, State>> {
+        // Cloned before the lock is taken, because a waker is code of others.
+        let waker = context.waker().clone();
         let mut state = self.lock();
         if state.entries.is_empty() {
             return Poll::Ready(state);
         }
-        let before = state.waiter.replace(context.waker().clone());
+        let before = state.waiter.replace(waker);
         drop(state);
         // The last waker of a task may drop the task, and what that owns.
         drop(before);
@@ -1077,15 +1115,5 @@ impl Registry {
 impl State {
     fn take_errors(&mut self) -> Result<(), CleanupErrors> {
         CleanupErrors::check_held(mem::take(&mut self.errors), self.handed_over)
-    }
-
-    fn show(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_in_use = |entry: &&Entry| matches!(entry.stage, Stage::InUse);
-        let in_use = self.entries.values().filter(is_in_use).count();
-        f.debug_struct(name)
-            .field("in_use", &in_use)
-            .field("being_cleaned_up", &(self.entries.len() - in_use))
-            .field("errors", &self.errors.len())
-            .finish()
     }
 }

@@ -1410,6 +1410,80 @@ fn rp11_no_task_is_left_behind_by_the_end_of_a_reaper() {
     });
 }
 
+/// The runtime has other work, so it needs many turns to drop what was abandoned.
+#[test]
+fn rp11_a_shutdown_waits_for_what_it_has_abandoned_as_long_as_some_of_it_goes() {
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+
+    #[derive(Debug)]
+    struct Upload;
+
+    impl Drop for Upload {
+        fn drop(&mut self) {
+            DROPPED.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[async_trait]
+    impl AsyncDrop for Upload {
+        type Error = io::Error;
+
+        async fn async_drop_impl(&mut self) -> io::Result<()> {
+            pending().await
+        }
+    }
+
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for _ in 0..60 {
+            tokio::spawn(async {
+                loop {
+                    thread::sleep(Duration::from_millis(2));
+                    yield_now().await;
+                }
+            });
+        }
+        let reaper = AsyncDropReaper::new();
+        for _ in 0..200 {
+            drop(reaper.adopt(AsyncDropGuard::new(Upload)));
+        }
+        let limit = Duration::from_millis(300);
+        let error = AsyncDropReaper::shutdown(reaper, limit).await.unwrap_err();
+        assert_eq!(error.being_cleaned_up().len(), 200);
+        assert_eq!(DROPPED.load(Ordering::SeqCst), 200);
+    });
+}
+
+#[test]
+fn rp11_a_writer_that_asks_the_reaper_can_print_it() {
+    use std::fmt::Write;
+
+    struct Log(ReaperHandle, String);
+
+    impl Write for Log {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            write!(self.1, "[{}]{text}", self.0.pending())
+        }
+    }
+
+    // A thread of its own, because the fault is that it waits without an end.
+    let (done, waits) = mpsc::channel();
+    thread::spawn(move || {
+        runtime().block_on(async {
+            let mut reaper = AsyncDropReaper::new();
+            let mut log = Log(reaper.handle(), String::new());
+            write!(log, "{reaper:?} {:?}", reaper.handle()).unwrap();
+            reaper.async_drop().await.unwrap();
+            done.send(log.1).unwrap();
+        });
+    });
+    let text = waits.recv_timeout(10 * SECOND).expect("it printed");
+    assert!(
+        text.contains("AsyncDropReaper") && text.contains("ReaperHandle"),
+        "{text}"
+    );
+}
+
 #[test]
 fn rp11_no_task_is_left_behind_by_a_shutdown_at_its_deadline() {
     run_without_incident(async {
