@@ -235,10 +235,9 @@ async fn a_counter_that_does_not_say_goodbye_is_an_error() {
     counter.set_mode(Mode::Silent);
     let end = service.end(Signal::TERM).await;
     assert_eq!(end.status, Some(1));
-    let expected =
-        "1 of 1 handed-over cleanups failed: http_service::pool::Connection, created at ";
+    let expected = "1 of 1 cleanups failed: http_service::pool::Connection, created at ";
     assert!(end.stderr.contains(expected), "{}", end.stderr);
-    assert!(end.stderr.contains("TimedOut"), "{}", end.stderr);
+    assert!(end.stderr.contains("timed out"), "{}", end.stderr);
 }
 
 #[tokio::test]

@@ -182,9 +182,9 @@ fn a_cleanup_that_fails_fails_the_test() {
     fs::remove_file(&folder).unwrap();
     // It names the type, the line that created it, and the reason.
     let expected = [
-        "1 of 1 handed-over cleanups failed: test_database::sqlite::TestDatabase, created at ",
+        "1 of 1 cleanups failed: test_database::sqlite::TestDatabase, created at ",
         file!(),
-        "NotADirectory",
+        "Not a directory",
     ];
     for part in expected {
         assert!(error.contains(part), "{part:?} is not in {error:?}");
