@@ -6,7 +6,6 @@ use std::fmt::{self, Debug, Display};
 use crate::errors::DropErrors;
 use crate::held_error::HeldError;
 use crate::origin::ValueOrigin;
-#[cfg(feature = "tokio")]
 use crate::panics::{Panic, discard, message};
 
 /// Every error of the cleanups of values of different types, each with the value that it came from.
@@ -104,7 +103,6 @@ impl CleanupError {
         Self::Failed(error.into())
     }
 
-    #[cfg(feature = "tokio")]
     pub(crate) fn panicked(panic: Panic) -> Self {
         let message = message(&panic).to_owned();
         discard(panic);

@@ -86,7 +86,7 @@ impl<T: Debug> AsyncDropGuard<T> {
             // The cleanup, and then the value, may own guards of their own, which panic when they are dropped.
             contain_panic(|| cleanup.set(None));
         }
-        contain_panic(|| drop(self.take().unsafe_into_inner_dont_drop()));
+        contain_panic(|| self.abandon());
         Err(DeadlineError::Passed {
             limit,
             type_name: type_name::<T>(),

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt::{self, Debug};
 use std::mem;
 use std::ops::{Deref, DerefMut};
@@ -441,19 +442,6 @@ impl<T: Debug> AsyncDropGuard<T> {
         unreachable!("a guard cannot be cloned")
     }
 
-    /// Moves the value, and how far its cleanup got, into a guard of its own. This one is empty from then on.
-    ///
-    /// It is for a `Drop`, which has its fields borrowed only.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn take(&mut self) -> Self {
-        Self {
-            value: self.value.take(),
-            #[cfg(feature = "derive")]
-            unreturned: self.unreturned.take(),
-            ..*self
-        }
-    }
-
     /// Where the guard was created.
     pub(crate) fn created_at(&self) -> &'static Location<'static> {
         self.created_at
@@ -470,8 +458,20 @@ impl<T: Debug> AsyncDropGuard<T> {
     }
 
     /// What happens when a guard goes out of scope with a value that is not cleaned up: the whole policy.
+    /// Reports that the cleanup was missed, of a value under this name, and drops the value. Then the guard is done.
+    pub(crate) fn miss_cleanup(&mut self, name: Option<Cow<'static, str>>) {
+        if self.value.is_some() {
+            self.report_missed_cleanup(name);
+        }
+    }
+
+    /// Drops the value without its cleanup, which was reported in another way. Then the guard is done.
+    pub(crate) fn abandon(&mut self) {
+        self.value = None;
+    }
+
     #[cold]
-    fn report_missed_cleanup(&mut self) {
+    fn report_missed_cleanup(&mut self, name: Option<Cow<'static, str>>) {
         let kind = if self.interrupted {
             IncidentKind::Interrupted
         } else {
@@ -481,6 +481,10 @@ impl<T: Debug> AsyncDropGuard<T> {
             // After the report, which may end in a panic, the value is dropped in any case.
             let value = DroppedSafely::new(value);
             let origin = ValueOrigin::of::<T>(self.created_at);
+            let origin = match name {
+                Some(name) => origin.named(name),
+                None => origin,
+            };
             incident::report(&Incident::missed_cleanup(kind, value.get(), &origin));
         }
     }
@@ -498,9 +502,7 @@ pub trait SharedByClone {}
 
 impl<T: Debug> Drop for AsyncDropGuard<T> {
     fn drop(&mut self) {
-        if self.value.is_some() {
-            self.report_missed_cleanup();
-        }
+        self.miss_cleanup(None);
     }
 }
 

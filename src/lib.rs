@@ -123,9 +123,6 @@ mod sync_drop;
 mod tokio_mutex;
 mod with;
 
-#[cfg(feature = "tokio")]
-mod reap_errors;
-#[cfg(feature = "tokio")]
 mod reaper;
 
 #[doc(no_inline)]
@@ -142,10 +139,7 @@ pub use crate::flatten::flatten_async_drop;
 pub use crate::guard::AsyncDropGuard;
 pub use crate::hash_map::{AsyncDropHashMap, TryInsertError};
 pub use crate::origin::ValueOrigin;
-#[cfg(feature = "tokio")]
-pub use crate::reap_errors::ShutdownError;
-#[cfg(feature = "tokio")]
-pub use crate::reaper::{AsyncDropReaper, Reaped, ReaperHandle};
+pub use crate::reaper::{AsyncDropReaper, Reaped, ReaperBuilder, ReaperHandle, ShutdownError};
 pub use crate::result::AsyncDropResult;
 pub use crate::scope::{
     ScopeError, async_drop_on_err, with_async_drop, with_async_drop_both_errors,

@@ -50,7 +50,6 @@ impl ValueOrigin {
     }
 
     /// The same value, under a name.
-    #[cfg(feature = "derive")]
     pub(crate) fn named(self, name: impl Into<Cow<'static, str>>) -> Self {
         Self {
             name: Some(name.into()),

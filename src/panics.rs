@@ -87,7 +87,6 @@ impl<T> Drop for DroppedSafely<T> {
     }
 }
 
-#[cfg(feature = "tokio")]
 /// What a panic said, if it said anything.
 pub(crate) fn message(panic: &Panic) -> &str {
     match panic.downcast_ref::<String>() {

@@ -1,0 +1,138 @@
+//! A reaper that is not like most.
+
+use std::fmt::{self, Debug};
+
+use crate::guard::AsyncDropGuard;
+use crate::reaper::AsyncDropReaper;
+use crate::reaper::tasks::{BoxedTask, Spawn, Spawner, Tasks};
+
+/// Makes an [`AsyncDropReaper`] with a runtime of your choice, or with a limit on how much it does at a time.
+///
+/// [`AsyncDropReaper::builder`] gives you one.
+///
+/// # Examples
+///
+/// ```
+/// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
+/// # use std::io;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// // A database that takes no more than four connections to clean up with.
+/// let mut reaper = AsyncDropReaper::builder().max_concurrent(4).build();
+/// for _ in 0..100 {
+///     drop(reaper.adopt(AsyncDropWith::new((), async |()| io::Result::Ok(()))));
+/// }
+/// reaper.async_drop().await.unwrap();
+/// # }
+/// ```
+#[must_use = "it makes no reaper until you call `build`"]
+#[derive(Default)]
+pub struct ReaperBuilder {
+    max_concurrent: Option<usize>,
+    spawner: Option<Spawn>,
+}
+
+impl ReaperBuilder {
+    /// Runs no more than `n` cleanups that were handed over at a time.
+    ///
+    /// The rest wait in the order in which they were handed over. They count as pending, and a deadline names them.
+    /// Cleanups in place, with [`Reaped::async_drop`](crate::Reaped::async_drop), are not counted: no one can make their owner wait.
+    ///
+    /// # Panics
+    ///
+    /// If `n` is 0: nothing would ever be cleaned up.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
+    /// # use std::{io, time::Duration};
+    /// # use tokio::time::{Instant, sleep};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let mut reaper = AsyncDropReaper::builder().max_concurrent(2).build();
+    /// for _ in 0..6 {
+    ///     drop(reaper.adopt(AsyncDropWith::new((), async |()| {
+    ///         sleep(Duration::from_secs(1)).await;
+    ///         io::Result::Ok(())
+    ///     })));
+    /// }
+    /// let start = Instant::now();
+    /// reaper.async_drop().await.unwrap();
+    /// assert_eq!(start.elapsed().as_secs(), 3);
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn max_concurrent(self, n: usize) -> Self {
+        assert!(
+            n > 0,
+            "a reaper with max_concurrent(0) would clean nothing up"
+        );
+        Self {
+            max_concurrent: Some(n),
+            ..self
+        }
+    }
+
+    /// Starts each cleanup with `spawn`, in place of `tokio::spawn`.
+    ///
+    /// `spawn` gets a future and must see to it that it is polled to its end, in the background.
+    /// If it drops the future, because its runtime has ended, the reaper lists the value as an error and reports an incident.
+    /// It is called where a value is dropped, on any thread, so it should not block. A panic in it goes no further.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use asyncdrop::{AsyncDropReaper, AsyncDropWith};
+    /// use std::io;
+    ///
+    /// smol::block_on(async {
+    ///     let mut reaper = AsyncDropReaper::builder()
+    ///         .spawner(|cleanup| smol::spawn(cleanup).detach())
+    ///         .build();
+    ///     drop(reaper.adopt(AsyncDropWith::new((), async |()| io::Result::Ok(()))));
+    ///     reaper.async_drop().await.unwrap();
+    /// });
+    /// ```
+    pub fn spawner(self, spawn: impl Fn(BoxedTask) + Send + Sync + 'static) -> Self {
+        Self {
+            spawner: Some(Box::new(spawn)),
+            ..self
+        }
+    }
+
+    /// Makes the reaper. With the feature `tokio` and without a spawner it cleans up in tasks of the tokio runtime that this is called in.
+    ///
+    /// # Panics
+    ///
+    /// If it has neither a [`spawner`](Self::spawner) nor, with the feature `tokio`, a tokio runtime around it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::AsyncDropReaper;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut reaper = AsyncDropReaper::builder().build();
+    /// reaper.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn build(self) -> AsyncDropGuard<AsyncDropReaper> {
+        let Some(spawner) = Spawner::or_current(self.spawner) else {
+            panic!(
+                "a reaper was built without a spawner and outside of a tokio runtime, and needs one of them for the tasks in which it cleans up"
+            );
+        };
+        AsyncDropReaper::with_tasks(Tasks::new(spawner, self.max_concurrent))
+    }
+}
+
+impl Debug for ReaperBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReaperBuilder")
+            .field("max_concurrent", &self.max_concurrent)
+            .field("spawner", &self.spawner.as_ref().map(|_| ".."))
+            .finish()
+    }
+}

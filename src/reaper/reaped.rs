@@ -1,0 +1,259 @@
+//! What the owner of an adopted value holds.
+
+use std::any::type_name;
+use std::fmt::{self, Debug};
+use std::ops::{Deref, DerefMut};
+
+use crate::async_drop::AsyncDrop;
+use crate::guard::AsyncDropGuard;
+use crate::reaper::job::Adopted;
+use crate::reaper::registry::Adoption;
+
+/// A guarded value that an [`AsyncDropReaper`](crate::AsyncDropReaper) has adopted. It derefs to the value.
+///
+/// Clean it up with [`async_drop`](Self::async_drop), as you would a guard.
+/// If you drop it without that, or in the middle of it, it hands the value to the reaper, which runs the cleanup from the start.
+/// That never panics and never blocks, on any thread, in a runtime or outside of one, during a panic or not.
+/// If there is no reaper left to take the value, the value is dropped and that is an [incident](crate::incident);
+/// a panic of the hook goes no further.
+///
+/// The value lives in a box from its adoption on, so handing over a large one costs no stack.
+///
+/// Like a guard it cannot be cloned.
+/// For several owners let the reaper adopt each [`AsyncDropArc`](crate::AsyncDropArc) of the value:
+///
+/// ```compile_fail,E0277
+/// # use asyncdrop::{AsyncDropWith, BoxedAsyncDropWith, Reaped};
+/// fn copy(session: Reaped<BoxedAsyncDropWith<String, std::io::Error>>) {
+///     let copy = session.clone();
+/// }
+/// ```
+///
+/// # Panics
+///
+/// Using the value after [`async_drop`](Self::async_drop) returned panics and names the type, and the name if it has one.
+///
+/// # Examples
+///
+/// ```
+/// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut reaper = AsyncDropReaper::new();
+/// let session = AsyncDropWith::new(String::from("ada"), async |user| Err(format!("{user} is still logged in")));
+/// let mut session = reaper.adopt(session);
+/// session.make_ascii_uppercase();
+/// drop(session);
+///
+/// let errors = reaper.async_drop().await.unwrap_err();
+/// assert!(errors.to_string().ends_with(": ADA is still logged in"), "{errors}");
+/// # }
+/// ```
+#[must_use = "dropped at once, its value is handed to the reaper and cleaned up at once; bind it to a name"]
+pub struct Reaped<T: Debug> {
+    /// `None` only on the way out: in `drop` and in `into_guard`.
+    adopted: Option<Box<Adopted<T>>>,
+    /// `None` once the value was cleaned up, and where the reaper had ended before the adoption.
+    adoption: Option<Adoption>,
+    /// Chosen at the adoption, where it is known that the value can be cleaned up in a task.
+    /// So a struct with a `Reaped<T>` in it needs no bounds of its own for that.
+    hand_over: fn(Adoption, Box<Adopted<T>>),
+}
+
+impl<T: Debug> Reaped<T> {
+    pub(super) fn new(
+        adopted: Box<Adopted<T>>,
+        adoption: Option<Adoption>,
+        hand_over: fn(Adoption, Box<Adopted<T>>),
+    ) -> Self {
+        Self {
+            adopted: Some(adopted),
+            adoption,
+            hand_over,
+        }
+    }
+
+    /// Cleans the value up, right here, then drops it. The reaper has nothing more to do with it.
+    ///
+    /// It does what [`AsyncDropGuard::async_drop`] does. A second call returns `Ok(())`.
+    ///
+    /// # Errors
+    ///
+    /// The error of the cleanup. It is returned once, here, and the reaper does not list it.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the cleanup goes on. The value is still there: the reaper gets it when `self` is dropped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before its first poll changes nothing.
+    /// Dropping it later leaves the value in its place: call `async_drop` again, which starts the cleanup again,
+    /// or drop the [`Reaped`] and let the reaper do so.
+    ///
+    /// # Examples
+    ///
+    /// A cleanup that takes too long is left to the reaper:
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
+    /// # use std::{io, time::Duration};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// # let mut reaper = AsyncDropReaper::new();
+    /// let upload = AsyncDropWith::new((), async |()| {
+    ///     tokio::time::sleep(Duration::from_millis(20)).await;
+    ///     io::Result::Ok(())
+    /// });
+    /// let mut upload = reaper.adopt(upload);
+    /// let limit = Duration::from_millis(5);
+    /// if tokio::time::timeout(limit, upload.async_drop()).await.is_err() {
+    ///     drop(upload);
+    /// }
+    /// assert_eq!(reaper.pending(), 1);
+    /// reaper.async_drop().await.unwrap();
+    /// # }
+    /// ```
+    #[must_use = "without `.await` nothing is cleaned up here, and the reaper does it when the value is dropped; with it, the `Result` has the error of the cleanup"]
+    pub async fn async_drop(&mut self) -> Result<(), T::Error>
+    where
+        T: AsyncDrop,
+    {
+        let result = self.adopted_mut().guard.async_drop().await;
+        if let Some(adoption) = self.adoption.take() {
+            adoption.end_in_place();
+        }
+        result
+    }
+
+    /// Takes the guard back. The reaper lets go of the value, and cleaning it up is your job again.
+    ///
+    /// You need it to call a method that consumes the guard or the value, such as a commit,
+    /// or to hand the value to code that knows no reaper.
+    /// What the guard was, it still is: one that was cleaned up is done, and one whose cleanup was interrupted is interrupted.
+    /// A name that the value got at its adoption stays behind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith, Reaped};
+    /// # use std::io;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> io::Result<()> {
+    /// # let mut reaper = AsyncDropReaper::new();
+    /// let upload = AsyncDropWith::new(vec![1, 2, 3], async |_parts| io::Result::Ok(()));
+    /// let upload = reaper.adopt(upload);
+    /// // All parts are there, so there is nothing to abort any more.
+    /// let parts = AsyncDropWith::into_inner(Reaped::into_guard(upload));
+    /// assert_eq!(parts, [1, 2, 3]);
+    /// assert_eq!(reaper.pending(), 0);
+    /// # reaper.async_drop().await.unwrap();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn into_guard(mut reaped: Self) -> AsyncDropGuard<T> {
+        if let Some(adoption) = reaped.adoption.take() {
+            adoption.end_in_place();
+        }
+        let adopted = reaped.adopted.take().expect("only the end takes it out");
+        adopted.guard
+    }
+
+    /// Never callable: it takes the place of a `clone` that would be found on `T` through [`Deref`],
+    /// and would make a copy of the value that nobody cleans up.
+    #[doc(hidden)]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "a `Reaped` must not be `Clone`; this makes the compiler say why"
+    )]
+    pub fn clone(&self) -> Self
+    where
+        T: AdoptedOnce,
+    {
+        // No type implements the trait, so nobody can get here.
+        unreachable!("a `Reaped` cannot be cloned")
+    }
+
+    /// Never callable, for the same reason: `to_owned` is `clone` under another name.
+    #[doc(hidden)]
+    pub fn to_owned(&self) -> Self
+    where
+        T: AdoptedOnce,
+    {
+        unreachable!("a `Reaped` cannot be cloned")
+    }
+
+    fn adopted(&self) -> &Adopted<T> {
+        self.adopted.as_ref().expect("only the end takes it out")
+    }
+
+    fn adopted_mut(&mut self) -> &mut Adopted<T> {
+        self.adopted.as_mut().expect("only the end takes it out")
+    }
+
+    /// A value that has a name is called by it. The guard does not know the name.
+    #[track_caller]
+    fn assert_not_dropped(&self) {
+        let Adopted { guard, name, .. } = self.adopted();
+        match name {
+            Some(name) if guard.is_dropped() => panic!(
+                "{name:?} (AsyncDropGuard<{}>) was used after async_drop, created at {}",
+                type_name::<T>(),
+                guard.created_at(),
+            ),
+            _ => {}
+        }
+    }
+
+    /// The guard inside, for what needs its place.
+    pub(super) fn guard(&self) -> &AsyncDropGuard<T> {
+        &self.adopted().guard
+    }
+}
+
+/// Implemented by nothing. It exists for the error message of [`Reaped::clone`].
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a `Reaped` cannot be cloned: the copy of its value would have nobody to clean it up",
+    label = "this value was adopted once",
+    note = "to share the value, wrap its guard, `let shared = AsyncDropArc::new(guard)`, and adopt each owner, `reaper.adopt(AsyncDropArc::clone(&shared))`"
+)]
+pub trait AdoptedOnce {}
+
+impl<T: Debug> Drop for Reaped<T> {
+    fn drop(&mut self) {
+        // `into_guard` has taken it out.
+        let Some(adopted) = self.adopted.take() else {
+            return;
+        };
+        match self.adoption.take() {
+            Some(adoption) if adopted.guard.is_dropped() => adoption.end_in_place(),
+            Some(adoption) => (self.hand_over)(adoption, adopted),
+            None => adopted.report(),
+        }
+    }
+}
+
+impl<T: Debug> Deref for Reaped<T> {
+    type Target = T;
+
+    #[track_caller]
+    fn deref(&self) -> &T {
+        self.assert_not_dropped();
+        &self.adopted().guard
+    }
+}
+
+impl<T: Debug> DerefMut for Reaped<T> {
+    #[track_caller]
+    fn deref_mut(&mut self) -> &mut T {
+        self.assert_not_dropped();
+        &mut self.adopted_mut().guard
+    }
+}
+
+impl<T: Debug> Debug for Reaped<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Reaped").field(self.guard()).finish()
+    }
+}
