@@ -3,7 +3,9 @@
 use std::error::Error;
 use std::fmt::{self, Debug, Display};
 use std::iter::Map;
-use std::{slice, vec};
+use std::{mem, slice, thread, vec};
+
+use crate::panics::FirstPanic;
 
 /// Every error of several cleanups, each with the key of the value that it came from.
 ///
@@ -152,8 +154,22 @@ impl<K, E> IntoIterator for DropErrors<K, E> {
     type Item = (K, E);
     type IntoIter = vec::IntoIter<(K, E)>;
 
-    fn into_iter(self) -> Self::IntoIter {
-        self.errors.into_iter()
+    fn into_iter(mut self) -> Self::IntoIter {
+        mem::take(&mut self.errors).into_iter()
+    }
+}
+
+/// Drops each key and each error. A `Vec` would abort the process if two of them panicked.
+impl<K, E> Drop for DropErrors<K, E> {
+    fn drop(&mut self) {
+        let mut panic = FirstPanic::default();
+        for (key, error) in mem::take(&mut self.errors) {
+            panic.keep_from(|| drop(key));
+            panic.keep_from(|| drop(error));
+        }
+        if !thread::panicking() {
+            panic.resume();
+        }
     }
 }
 

@@ -43,6 +43,13 @@ impl FirstPanic {
         }
     }
 
+    /// Runs `f`, and keeps its panic if it is the first.
+    pub(crate) fn keep_from(&mut self, f: impl FnOnce()) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
+            self.keep(panic);
+        }
+    }
+
     /// Goes on with the panic, if there was one.
     pub(crate) fn resume(mut self) {
         if let Some(panic) = self.0.take() {

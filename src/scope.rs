@@ -3,6 +3,7 @@ use std::fmt::{self, Debug, Display};
 use std::panic::Location;
 
 use crate::held_error::HeldError;
+use crate::panics::DroppedSafely;
 use crate::{AsyncDrop, AsyncDropGuard};
 
 /// Runs `f` with the guarded value, then cleans the value up, however `f` ended.
@@ -369,8 +370,10 @@ where
         (Ok(body), Err(cleanup)) => Err(map_error(drop_before::<T, R>(body, cleanup, created_at))),
         (Err(error), Ok(())) => Err(error),
         (Err(error), Err(cleanup)) => {
+            // The drop of the one may panic, and then that of the other must not abort the process.
+            let error = DroppedSafely::new(error);
             drop(HeldError::from_cleanup_of::<T>(cleanup, created_at));
-            Err(error)
+            Err(error.into_inner())
         }
     }
 }

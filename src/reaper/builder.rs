@@ -15,6 +15,7 @@ use crate::reaper::tasks::{BoxedTask, Spawn, Spawner, Tasks};
 /// ```
 /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
 /// # use std::io;
+/// # #[cfg(feature = "tokio")]
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// // A database that takes no more than four connections to clean up with.
@@ -24,6 +25,7 @@ use crate::reaper::tasks::{BoxedTask, Spawn, Spawner, Tasks};
 /// }
 /// reaper.async_drop().await.unwrap();
 /// # }
+/// # #[cfg(not(feature = "tokio"))] fn main() {}
 /// ```
 #[must_use = "it makes no reaper until you call `build`"]
 #[derive(Default)]
@@ -48,6 +50,7 @@ impl ReaperBuilder {
     /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
     /// # use std::{io, time::Duration};
     /// # use tokio::time::{Instant, sleep};
+    /// # #[cfg(feature = "tokio")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() {
     /// let mut reaper = AsyncDropReaper::builder().max_concurrent(2).build();
@@ -61,6 +64,7 @@ impl ReaperBuilder {
     /// reaper.async_drop().await.unwrap();
     /// assert_eq!(start.elapsed().as_secs(), 3);
     /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
     /// ```
     #[track_caller]
     pub fn max_concurrent(self, n: usize) -> Self {
@@ -111,11 +115,13 @@ impl ReaperBuilder {
     ///
     /// ```
     /// # use asyncdrop::AsyncDropReaper;
+    /// # #[cfg(feature = "tokio")]
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// let mut reaper = AsyncDropReaper::builder().build();
     /// reaper.async_drop().await.unwrap();
     /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
     /// ```
     #[track_caller]
     pub fn build(self) -> AsyncDropGuard<AsyncDropReaper> {

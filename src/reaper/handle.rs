@@ -37,6 +37,7 @@ use crate::scope::first_error;
 ///     connection.async_drop().await
 /// }
 ///
+/// # #[cfg(feature = "tokio")]
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> io::Result<()> {
 /// # let mut reaper = AsyncDropReaper::new();
@@ -45,6 +46,7 @@ use crate::scope::first_error;
 /// # reaper.async_drop().await.unwrap();
 /// # Ok(())
 /// # }
+/// # #[cfg(not(feature = "tokio"))] fn main() {}
 /// ```
 #[derive(Clone)]
 pub struct ReaperHandle {
@@ -66,12 +68,13 @@ impl ReaperHandle {
     /// ```
     /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
     /// # use std::io;
+    /// # #[cfg(feature = "tokio")]
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// let mut reaper = AsyncDropReaper::new();
-    /// let log_in = |user: &'static str| AsyncDropWith::new(user, async |_user| io::Result::Ok(()));
+    /// let log_in = |user: &str| AsyncDropWith::new(user.to_owned(), async |_user| io::Result::Ok(()));
     /// let mut ada = reaper.adopt(log_in("ada"));
-    /// assert_eq!(*ada, "ada");
+    /// assert_eq!(ada.as_str(), "ada");
     /// ada.async_drop().await.unwrap();
     ///
     /// let bob = reaper.adopt(log_in("bob"));
@@ -79,6 +82,7 @@ impl ReaperHandle {
     /// drop(bob);
     /// reaper.async_drop().await.unwrap();
     /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
     /// ```
     #[track_caller]
     pub fn adopt<T>(&self, guard: AsyncDropGuard<T>) -> Reaped<T>
@@ -101,6 +105,7 @@ impl ReaperHandle {
     ///
     /// ```
     /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
+    /// # #[cfg(feature = "tokio")]
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// let mut reaper = AsyncDropReaper::new();
@@ -113,6 +118,7 @@ impl ReaperHandle {
     /// assert_eq!(failed, [Some("upload 2")]);
     /// assert!(errors.to_string().starts_with(r#"1 of 3 cleanups failed: "upload 2" ("#));
     /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
     /// ```
     #[track_caller]
     pub fn adopt_as<T>(
@@ -178,6 +184,7 @@ impl ReaperHandle {
     /// use std::{io, time::Duration};
     /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
     ///
+    /// # #[cfg(feature = "tokio")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> io::Result<()> {
     /// let mut reaper = AsyncDropReaper::new();
@@ -194,6 +201,7 @@ impl ReaperHandle {
     /// assert_eq!(heard, "goodbye");
     /// # Ok(())
     /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
     /// ```
     pub fn scope<T, R, E, F>(
         &self,
@@ -222,6 +230,7 @@ impl ReaperHandle {
     /// ```
     /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
     /// # use std::io;
+    /// # #[cfg(feature = "tokio")]
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// let mut reaper = AsyncDropReaper::new();
@@ -231,6 +240,7 @@ impl ReaperHandle {
     /// assert_eq!(reaper.handle().pending(), 0);
     /// # reaper.async_drop().await.unwrap();
     /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
     /// ```
     #[must_use]
     pub fn pending(&self) -> usize {
@@ -247,6 +257,7 @@ impl ReaperHandle {
     ///
     /// ```
     /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
+    /// # #[cfg(feature = "tokio")]
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// let mut reaper = AsyncDropReaper::new();
@@ -260,6 +271,7 @@ impl ReaperHandle {
     /// assert!(reaper.take_errors().is_none());
     /// reaper.async_drop().await.unwrap();
     /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
     /// ```
     #[must_use = "these errors are returned once; what you drop here is lost"]
     pub fn take_errors(&self) -> Option<CleanupErrors> {

@@ -101,10 +101,13 @@ where
             let Some((adopted, _)) = &mut self.0 else {
                 return;
             };
-            let cleanup = AssertUnwindSafe(adopted.guard.async_drop());
-            let error = match cleanup.catch_unwind().await {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(CleanupError::failed(error)),
+            // The conversion of the error is code of others, too.
+            let cleanup = async {
+                let result = adopted.guard.async_drop().await;
+                result.err().map(CleanupError::failed)
+            };
+            let error = match AssertUnwindSafe(cleanup).catch_unwind().await {
+                Ok(error) => error,
                 // After a panic nobody looks at the value again: it is only reported.
                 Err(panic) => Some(CleanupError::panicked(panic)),
             };

@@ -79,6 +79,7 @@ pub use crate::reaper::shutdown::ShutdownError;
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// use tokio::time::timeout;
 ///
+/// # #[cfg(feature = "tokio")]
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> io::Result<()> {
 /// let reaper = AsyncDropReaper::new();
@@ -101,6 +102,7 @@ pub use crate::reaper::shutdown::ShutdownError;
 /// assert_eq!(heard, "goodbye");
 /// # Ok(())
 /// # }
+/// # #[cfg(not(feature = "tokio"))] fn main() {}
 /// ```
 pub struct AsyncDropReaper {
     handle: ReaperHandle,
@@ -119,6 +121,7 @@ impl AsyncDropReaper {
     ///
     /// ```
     /// # use asyncdrop::AsyncDropReaper;
+    /// # #[cfg(feature = "tokio")]
     /// #[tokio::main]
     /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
     ///     let mut reaper = AsyncDropReaper::new();
@@ -126,6 +129,7 @@ impl AsyncDropReaper {
     ///     reaper.async_drop().await?;
     ///     Ok(())
     /// }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
     /// ```
     #[cfg(feature = "tokio")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
@@ -172,6 +176,7 @@ impl AsyncDropReaper {
     /// ```
     /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
     /// # use std::io;
+    /// # #[cfg(feature = "tokio")]
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// let mut reaper = AsyncDropReaper::new();
@@ -184,6 +189,7 @@ impl AsyncDropReaper {
     /// task.abort();
     /// reaper.async_drop().await.unwrap();
     /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
     /// ```
     #[must_use]
     pub fn handle(&self) -> ReaperHandle {
@@ -214,6 +220,7 @@ impl AsyncDropReaper {
     /// use std::{io, time::Duration};
     /// use tokio::io::AsyncWriteExt;
     ///
+    /// # #[cfg(feature = "tokio")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() {
     /// let reaper = AsyncDropReaper::new();
@@ -226,6 +233,7 @@ impl AsyncDropReaper {
     /// assert!(error.in_use().is_empty());
     /// assert_eq!(error.being_cleaned_up()[0].name(), Some("the connection"));
     /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
     /// ```
     #[cfg(feature = "tokio")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]

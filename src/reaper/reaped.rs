@@ -37,6 +37,7 @@ use crate::reaper::registry::Adoption;
 ///
 /// ```
 /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
+/// # #[cfg(feature = "tokio")]
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let mut reaper = AsyncDropReaper::new();
@@ -48,6 +49,7 @@ use crate::reaper::registry::Adoption;
 /// let errors = reaper.async_drop().await.unwrap_err();
 /// assert!(errors.to_string().ends_with(": ADA is still logged in"), "{errors}");
 /// # }
+/// # #[cfg(not(feature = "tokio"))] fn main() {}
 /// ```
 #[must_use = "dropped at once, its value is handed to the reaper and cleaned up at once; bind it to a name"]
 pub struct Reaped<T: Debug> {
@@ -98,6 +100,7 @@ impl<T: Debug> Reaped<T> {
     /// ```
     /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
     /// # use std::{io, time::Duration};
+    /// # #[cfg(feature = "tokio")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() {
     /// # let mut reaper = AsyncDropReaper::new();
@@ -113,6 +116,7 @@ impl<T: Debug> Reaped<T> {
     /// assert_eq!(reaper.pending(), 1);
     /// reaper.async_drop().await.unwrap();
     /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
     /// ```
     #[must_use = "without `.await` nothing is cleaned up here, and the reaper does it when the value is dropped; with it, the `Result` has the error of the cleanup"]
     pub async fn async_drop(&mut self) -> Result<(), T::Error>
@@ -138,6 +142,7 @@ impl<T: Debug> Reaped<T> {
     /// ```
     /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith, Reaped};
     /// # use std::io;
+    /// # #[cfg(feature = "tokio")]
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> io::Result<()> {
     /// # let mut reaper = AsyncDropReaper::new();
@@ -150,6 +155,7 @@ impl<T: Debug> Reaped<T> {
     /// # reaper.async_drop().await.unwrap();
     /// # Ok(())
     /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
     /// ```
     pub fn into_guard(mut reaped: Self) -> AsyncDropGuard<T> {
         if let Some(adoption) = reaped.adoption.take() {

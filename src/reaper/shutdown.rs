@@ -123,6 +123,7 @@ impl Patience {
 /// ```
 /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
 /// # use std::{io, time::Duration};
+/// # #[cfg(feature = "tokio")]
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() {
 /// let reaper = AsyncDropReaper::new();
@@ -137,6 +138,7 @@ impl Patience {
 /// }
 /// session.async_drop().await.unwrap();
 /// # }
+/// # #[cfg(not(feature = "tokio"))] fn main() {}
 /// ```
 #[derive(Debug)]
 pub struct ShutdownError {
@@ -186,6 +188,7 @@ impl ShutdownError {
     /// ```
     /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
     /// # use std::{io, time::Duration};
+    /// # #[cfg(feature = "tokio")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() {
     /// let reaper = AsyncDropReaper::new();
@@ -198,6 +201,7 @@ impl ShutdownError {
     /// // It can still be cleaned up.
     /// session.async_drop().await.unwrap();
     /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
     /// ```
     #[must_use]
     pub fn in_use(&self) -> &[ValueOrigin] {
@@ -211,6 +215,7 @@ impl ShutdownError {
     /// ```
     /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
     /// # use std::{future::pending, io, time::Duration};
+    /// # #[cfg(feature = "tokio")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() {
     /// let reaper = AsyncDropReaper::new();
@@ -223,6 +228,7 @@ impl ShutdownError {
     /// }
     /// assert_eq!((error.being_cleaned_up().len(), error.in_use().len()), (1, 0));
     /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
     /// ```
     #[must_use]
     pub fn being_cleaned_up(&self) -> &[ValueOrigin] {
@@ -238,6 +244,7 @@ impl ShutdownError {
     /// ```
     /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
     /// # use std::{future::pending, io, time::Duration};
+    /// # #[cfg(feature = "tokio")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() {
     /// # let reaper = AsyncDropReaper::new();
@@ -248,6 +255,7 @@ impl ShutdownError {
     /// }
     /// # assert_eq!(error.left(), 0);
     /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
     /// ```
     #[must_use]
     pub fn left(&self) -> usize {
@@ -261,6 +269,7 @@ impl ShutdownError {
     /// ```
     /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
     /// # use std::time::Duration;
+    /// # #[cfg(feature = "tokio")]
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() {
     /// let reaper = AsyncDropReaper::new();
@@ -271,6 +280,7 @@ impl ShutdownError {
     /// }
     /// assert_eq!(error.errors().map(|errors| errors.len()), Some(1));
     /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
     /// ```
     #[must_use]
     pub fn errors(&self) -> Option<&CleanupErrors> {
