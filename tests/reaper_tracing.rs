@@ -12,6 +12,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::with_default;
 use tracing::{Event, Metadata, Subscriber, info, info_span};
+use tracing_core::span::Current;
 
 /// Keeps every span with its parent and its fields, and in which span each event happened.
 #[derive(Clone, Default)]
@@ -27,6 +28,7 @@ struct Recorded {
 
 struct Span {
     name: &'static str,
+    metadata: &'static Metadata<'static>,
     parent: Option<usize>,
     fields: BTreeMap<&'static str, String>,
 }
@@ -59,6 +61,7 @@ impl Subscriber for Recorder {
         span.record(&mut Fields(&mut fields));
         recorded.spans.push(Span {
             name: span.metadata().name(),
+            metadata: span.metadata(),
             parent,
             fields,
         });
@@ -81,6 +84,17 @@ impl Subscriber for Recorder {
         }
         let message = fields.remove("message").unwrap_or_default();
         recorded.events.push((message, around));
+    }
+
+    fn current_span(&self) -> Current {
+        let recorded = self.0.lock().unwrap();
+        match recorded.entered.last() {
+            Some(&index) => {
+                let id = Id::from_u64(index as u64 + 1);
+                Current::new(id, recorded.spans[index].metadata)
+            }
+            None => Current::none(),
+        }
     }
 
     fn enter(&self, span: &Id) {

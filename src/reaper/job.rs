@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Debug;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::FutureExt;
-use futures_util::future::{AbortHandle, Abortable};
 
 use crate::async_drop::AsyncDrop;
 use crate::cleanup_error::CleanupError;
@@ -67,18 +69,14 @@ pub(super) fn hand_over<T>(adoption: Adoption, adopted: Box<Adopted<T>>)
 where
     T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
 {
-    let (abort, registration) = AbortHandle::new_pair();
-    if !adoption.begin_cleanup(abort) {
+    if !adoption.begin_cleanup() {
         adopted.report();
         return;
     }
     let core = Arc::clone(adoption.core());
     let job = Job(Some((adopted, adoption)));
     // Spawners and subscribers are code of others, and a hand-over must not panic.
-    contain_panic(|| {
-        let task = Abortable::new(job.run(), registration);
-        Tasks::run(&core, task.map(drop));
-    });
+    contain_panic(|| Tasks::run(&core, job.run()));
 }
 
 /// `None` once it has ended.
@@ -98,18 +96,9 @@ where
         #[cfg(feature = "tracing")]
         let span = self.span();
         let job = async move {
-            let Some((adopted, _)) = &mut self.0 else {
-                return;
-            };
-            // The conversion of the error is code of others, too.
-            let cleanup = async {
-                let result = adopted.guard.async_drop().await;
-                result.err().map(CleanupError::failed)
-            };
-            let error = match AssertUnwindSafe(cleanup).catch_unwind().await {
-                Ok(error) => error,
-                // After a panic nobody looks at the value again: it is only reported.
-                Err(panic) => Some(CleanupError::panicked(panic)),
+            let error = match &mut self.0 {
+                Some((adopted, adoption)) => clean_up(&mut adopted.guard, adoption).await,
+                None => None,
             };
             self.end(error);
         };
@@ -151,6 +140,40 @@ where
             error.get_or_insert_with(|| HeldError::new(CleanupError::RuntimeEnded, origin));
         }
         adoption.end_job(error);
+    }
+}
+
+/// Runs a cleanup to its end, unless a shutdown gives the job up.
+async fn clean_up<T>(guard: &mut AsyncDropGuard<T>, adoption: &Adoption) -> Option<CleanupError>
+where
+    T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
+{
+    // The conversion of the error is code of others, too.
+    let cleanup = async {
+        let result = guard.async_drop().await;
+        result.err().map(CleanupError::failed)
+    };
+    let mut cleanup = pin!(Some(AssertUnwindSafe(cleanup).catch_unwind()));
+    let ended = poll_fn(|context| {
+        let running = cleanup.as_mut().as_pin_mut();
+        if !adoption.is_given_up() {
+            match running.expect("it is put there above").poll(context) {
+                Poll::Ready(ended) => return Poll::Ready(Some(ended)),
+                Poll::Pending if adoption.wait(context) => return Poll::Pending,
+                Poll::Pending => {}
+            }
+        }
+        Poll::Ready(None)
+    });
+    match ended.await {
+        Some(Ok(error)) => error,
+        // After a panic nobody looks at the value again: it is only reported.
+        Some(Err(panic)) => Some(CleanupError::panicked(panic)),
+        None => {
+            // What the cleanup holds may panic when it is dropped, as guards do.
+            contain_panic(|| cleanup.set(None));
+            None
+        }
     }
 }
 

@@ -9,12 +9,11 @@
 use std::cell::Cell;
 use std::fmt;
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use futures_util::future::AbortHandle;
 use slab::Slab;
 
 use crate::cleanup_error::{CleanupError, CleanupErrors};
@@ -33,11 +32,11 @@ pub(super) struct Registry {
     shards: Vec<Arc<Shard>>,
 }
 
-/// What all shards share. Nothing in it is written where a value is adopted and cleaned up in place, but `next`.
+/// What all shards share. Nothing in it is written where a value is adopted and cleaned up in place.
 pub(super) struct Core {
     pub(super) tasks: Tasks,
-    /// How many values were adopted. It says in which order.
-    next: AtomicU64,
+    /// A shutdown has given up values. It is set before it marks them, so that jobs need not look under the lock for nothing.
+    gave_up: AtomicBool,
     /// Whether there may be a `waiter`. It is set before the shards are looked at, and read after one has become empty.
     waiting: AtomicBool,
     /// Who waits until there are no values. There is one at most: it has `&mut` to the reaper.
@@ -57,6 +56,8 @@ struct Shard {
 struct Book {
     /// The values that are not cleaned up yet.
     entries: Slab<Entry>,
+    /// How many values were entered. It says in which order.
+    entered: u64,
     /// No value is adopted any more, and none is taken over. Only cleanups that had begun are left in `entries`.
     ended: bool,
     /// How many cleanups of the reaper have come to an end since the errors were last asked for.
@@ -71,8 +72,8 @@ struct Entry {
 
 enum Stage {
     InUse,
-    /// Its job was made. It is running, or waits until it may.
-    CleaningUp(AbortHandle),
+    /// Its job was made. If that waits for something, this wakes it.
+    CleaningUp(Option<Waker>),
     /// Its job was dropped in the middle and is about to say so itself.
     Ending,
     /// A shutdown did not wait for the end of the cleanup, and has named the value in its error.
@@ -105,7 +106,7 @@ impl Registry {
     pub(super) fn new(tasks: Tasks) -> Self {
         let core = Arc::new(Core {
             tasks,
-            next: AtomicU64::new(0),
+            gave_up: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
             waiter: Mutex::default(),
             errors: Mutex::default(),
@@ -123,17 +124,17 @@ impl Registry {
     /// Enters a value, unless the reaper has ended.
     pub(super) fn admit(&self, origin: ValueOrigin) -> Option<Adoption> {
         let shard = &self.shards[shard_of_this_thread()];
-        let order = self.core.next.fetch_add(1, Ordering::Relaxed);
-        let entry = Entry {
-            order,
-            origin,
-            stage: Stage::InUse,
-        };
         let mut book = lock(&shard.book);
         if book.ended {
             return None;
         }
-        let key = book.entries.insert(entry);
+        let order = book.entered;
+        book.entered += 1;
+        let key = book.entries.insert(Entry {
+            order,
+            origin,
+            stage: Stage::InUse,
+        });
         drop(book);
         let shard = Arc::clone(shard);
         Some(Adoption { shard, key })
@@ -213,6 +214,7 @@ impl Registry {
     /// Ends the reaper, and says what it leaves behind.
     pub(super) fn give_up(&self) -> GivenUp {
         let (mut in_use, mut being_cleaned_up, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
+        self.core.gave_up.store(true, Ordering::Release);
         let mut books = self.lock_all();
         for book in &mut books {
             book.ended = true;
@@ -237,9 +239,9 @@ impl Registry {
         }
         let (errors, finished) = self.core.take_errors(&mut books);
         drop(books);
-        for job in jobs {
-            // It wakes the task, and that is code of the runtime's.
-            contain_panic(|| job.abort());
+        for job in jobs.into_iter().flatten() {
+            // A waker is code of others.
+            contain_panic(|| job.wake());
         }
         self.core.tasks.forget_waiting();
         let total = finished + being_cleaned_up.len();
@@ -338,16 +340,56 @@ impl Adoption {
         &self.shard.core
     }
 
-    /// Whether the reaper will clean the value up. From now on it does, in a job that this handle stops.
-    pub(super) fn begin_cleanup(&self, job: AbortHandle) -> bool {
+    /// Whether the reaper will clean the value up. From now on it does.
+    pub(super) fn begin_cleanup(&self) -> bool {
         let mut book = lock(&self.shard.book);
         match book.entries.get_mut(self.key) {
             Some(entry) => {
-                entry.stage = Stage::CleaningUp(job);
+                entry.stage = Stage::CleaningUp(None);
                 true
             }
             // The reaper has ended.
             None => false,
+        }
+    }
+
+    /// Whether a shutdown does not wait for the job any more. It costs nothing before there was one.
+    pub(super) fn is_given_up(&self) -> bool {
+        let given_up = |entry: &Entry| matches!(entry.stage, Stage::GivenUp);
+        self.core().gave_up.load(Ordering::Acquire)
+            && lock(&self.shard.book)
+                .entries
+                .get(self.key)
+                .is_some_and(given_up)
+    }
+
+    /// The job waits. Wakes it if a shutdown gives it up, unless one has done so already: then this returns `false`.
+    pub(super) fn wait(&self, context: &Context<'_>) -> bool {
+        let mut waker = None;
+        loop {
+            let mut book = lock(&self.shard.book);
+            let Some(Entry {
+                stage: Stage::CleaningUp(current),
+                ..
+            }) = book.entries.get_mut(self.key)
+            else {
+                return false;
+            };
+            if current
+                .as_ref()
+                .is_some_and(|it| it.will_wake(context.waker()))
+            {
+                return true;
+            }
+            if let Some(waker) = waker.take() {
+                let before = current.replace(waker);
+                drop(book);
+                drop(before);
+                return true;
+            }
+            drop(book);
+            // Cloned outside of the lock, because a waker is code of others.
+            waker = Some(context.waker().clone());
         }
     }
 
@@ -366,7 +408,7 @@ impl Adoption {
             }
             before => {
                 drop(book);
-                // The last owner of a handle that stops a job drops a waker.
+                // It may hold the last waker of the job's task, and the drop of that is code of others.
                 contain_panic(|| drop(before));
                 false
             }
@@ -400,8 +442,9 @@ impl Adoption {
     fn leave(&self, book: MutexGuard<'_, Book>, entry: Option<Entry>) {
         let is_empty = book.entries.is_empty();
         drop(book);
-        // It may hold the last waker of the job's task, and the drop of that is code of others.
-        contain_panic(|| drop(entry));
+        if let Some(Stage::CleaningUp(waker @ Some(_))) = entry.map(|entry| entry.stage) {
+            contain_panic(|| drop(waker));
+        }
         if is_empty && self.shard.core.waiting.load(Ordering::Acquire) {
             self.shard.core.wake();
         }
