@@ -295,7 +295,7 @@ fn rp18_a_cleanup_in_place_waits_for_none() {
     abandon_after(1, reaper.async_drop());
     let (error, incidents) = record(|| {
         smol::block_on(AsyncDropReaper::shutdown_by(reaper, async {
-            by_hand.0.lock().unwrap().clear()
+            by_hand.0.lock().unwrap().clear();
         }))
     });
     // Its runtime has dropped it, so it is an error and an incident.
@@ -368,7 +368,7 @@ fn rp18_a_runtime_that_has_ended_drops_a_long_line_without_a_deep_stack() {
         let (spawn, has_ended) = (by_hand.spawner(), Arc::clone(&has_ended));
         move |task| {
             if has_ended.load(Ordering::SeqCst) == 0 {
-                spawn(task)
+                spawn(task);
             }
         }
     };

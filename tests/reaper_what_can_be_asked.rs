@@ -4,7 +4,9 @@
 
 mod common;
 
+use std::fmt::{self, Debug};
 use std::future::{Future, pending};
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -382,6 +384,40 @@ fn rp15_the_name_is_in_the_panic_of_a_value_that_is_used_after_its_end() {
     });
 }
 
+/// Its `Debug` must not be seen: it is for those that wrote the type.
+#[derive(thiserror::Error)]
+#[error("the store refused the upload")]
+struct Refused(#[source] io::Error);
+
+impl Debug for Refused {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("it is shown with its Debug")
+    }
+}
+
+#[test]
+fn rp17_an_error_is_shown_with_display_and_its_sources_and_can_be_had_by_downcast() {
+    run_without_incident(async {
+        let mut reaper = AsyncDropReaper::new();
+        let upload =
+            AsyncDropWith::new((), async |()| Err(Refused(io::ErrorKind::TimedOut.into())));
+        drop(reaper.adopt(upload));
+        let errors = reaper.async_drop().await.unwrap_err();
+        let text = "the store refused the upload: timed out";
+        assert!(errors.to_string().ends_with(text), "{errors}");
+        assert!(format!("{errors:?}").contains(text), "{errors:?}");
+        let (_, error) = errors.into_iter().next().unwrap();
+        assert_eq!(
+            error.downcast_ref::<Refused>().unwrap().0.kind(),
+            io::ErrorKind::TimedOut
+        );
+        assert_eq!(
+            error.downcast::<Refused>().unwrap().0.kind(),
+            io::ErrorKind::TimedOut
+        );
+    });
+}
+
 #[test]
 fn a_reaper_that_is_adopted_by_itself_is_refused() {
     let (message, _) = run(async {
@@ -411,7 +447,7 @@ fn a_reaper_can_be_adopted_by_another_one() {
 #[test]
 fn a_reaped_value_asks_for_no_bounds_in_a_struct() {
     #[derive(Debug)]
-    struct Holder<T: std::fmt::Debug> {
+    struct Holder<T: Debug> {
         value: Reaped<T>,
     }
     run_without_incident(async {

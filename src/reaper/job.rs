@@ -88,10 +88,7 @@ impl<T> Job<T>
 where
     T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
 {
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "an `async fn` keeps room for the job twice, for its argument and for its variable"
-    )]
+    /// Not an `async fn`, which keeps room for the job twice: for its argument and for its variable.
     fn run(mut self) -> impl Future<Output = ()> + Send {
         #[cfg(feature = "tracing")]
         let span = self.span();
