@@ -85,6 +85,7 @@ fn versions() -> String {
         "async-dropper-simple",
         "futures-util",
         "tokio",
+        "tokio-util",
     ];
     let versions =
         packages.map(|package| format!("{package} {}", environment::version_of(package)));

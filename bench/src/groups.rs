@@ -11,6 +11,7 @@ mod waiting;
 use crate::contender::Group;
 
 pub use self::guard::{BY_HAND, PLAIN_OPTION_AGAIN};
+pub use self::reaper::{BESIDE_1_000_000, BESIDE_100_000, REAPER};
 pub use self::waiting::MANY as WAITING_MANY;
 
 /// The names of the crates, as they stand in the tables.
@@ -34,8 +35,9 @@ pub fn all() -> Vec<Group> {
     groups.push(map::fill(10_000));
     groups.push(waiting::clean_up(10_000));
     groups.extend([1, 1_000].map(shared::create));
+    groups.extend([reaper::adopt(), reaper::adopt_beside()]);
+    groups.extend([1, 2, 4, 8].map(reaper::share));
     groups.extend([
-        reaper::adopt(),
         reaper::let_go(),
         reaper::hand_over(100_000),
         reaper::pending(10_000),

@@ -35,6 +35,15 @@ impl Measured {
         Some(self.timing(contender)?.ratio_to(self.baseline()))
     }
 
+    /// The time of a contender: that of the first one in the middle, times the ratio.
+    ///
+    /// Not the median of its own times: a machine that was slow in some rounds can move that and not the ratio,
+    /// and then the two figures of one row contradict each other.
+    pub fn time(&self, timing: &Timing) -> f64 {
+        let baseline = self.baseline();
+        baseline.median() * timing.ratio_to(baseline).median
+    }
+
     fn baseline(&self) -> &Timing {
         self.timings[0]
             .as_ref()
@@ -107,9 +116,10 @@ fn row(
     allocations: &Allocations,
 ) -> String {
     let group = &measured.group;
-    let mut row = format!("| {} | {} |", contender.name, duration(timing.median()));
+    let time = measured.time(timing);
+    let mut row = format!("| {} | {} |", contender.name, duration(time));
     if let Some(values) = group.values.filter(|values| *values > 1) {
-        let _ = write!(row, " {} |", duration(timing.median() / values as f64));
+        let _ = write!(row, " {} |", duration(time / values as f64));
     }
     let ratio = timing.ratio_to(measured.baseline());
     let _ = write!(row, " {} |", ratio_text(ratio));
@@ -156,7 +166,7 @@ pub fn growth(all: &[Measured]) -> String {
         for map in &maps {
             let each = map
                 .timing(contender.name)
-                .map(|timing| duration(timing.median() / map.group.values.unwrap_or(1) as f64));
+                .map(|timing| duration(map.time(timing) / map.group.values.unwrap_or(1) as f64));
             let _ = write!(text, " {} |", each.unwrap_or_else(|| "–".into()));
         }
         text += "\n";
@@ -189,7 +199,7 @@ pub fn side_by_side(all: &[Measured]) -> String {
                 "| {} | {} | {} |",
                 measured.group.title,
                 duration(measured.baseline().median()),
-                duration(ours.median()),
+                duration(measured.time(ours)),
             );
         }
     }

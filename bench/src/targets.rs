@@ -66,6 +66,34 @@ pub fn check(all: &[Measured], allocations: &Allocations) -> Vec<Verdict> {
         measured: ratio(all, "waiting", groups::WAITING_MANY),
         limit: 1.5,
     });
+    for share in all
+        .iter()
+        .filter(|measured| measured.group.id.starts_with("share-"))
+    {
+        verdicts.push(Verdict {
+            target: format!(
+                "{}: time beside a `TaskTracker` token",
+                share.group.title.to_lowercase()
+            ),
+            measured: ratio(all, &share.group.id, groups::REAPER),
+            limit: 1.5,
+        });
+    }
+    verdicts.push(Verdict {
+        target: "hand over 100,000 values: time beside `TaskTracker::spawn`".into(),
+        measured: ratio(all, "hand-over-100000", groups::REAPER),
+        limit: 1.2,
+    });
+    for (values, contender) in [
+        ("100,000", groups::BESIDE_100_000),
+        ("1,000,000", groups::BESIDE_1_000_000),
+    ] {
+        verdicts.push(Verdict {
+            target: format!("adopt one more beside {values}: time beside one more beside 1,000"),
+            measured: ratio(all, "adopt-beside", contender),
+            limit: 1.2,
+        });
+    }
     verdicts
 }
 
@@ -146,7 +174,14 @@ mod tests {
             .into_iter()
             .map(|group| {
                 let timings = group.contenders.iter().map(|contender| {
-                    let ours = [groups::ASYNCDROP, groups::WAITING_MANY].contains(&contender.name);
+                    let ours = [
+                        groups::ASYNCDROP,
+                        groups::WAITING_MANY,
+                        groups::REAPER,
+                        groups::BESIDE_100_000,
+                        groups::BESIDE_1_000_000,
+                    ]
+                    .contains(&contender.name);
                     Some(Timing(vec![if ours { asyncdrop } else { 100.0 }; 3]))
                 });
                 Measured {
@@ -168,7 +203,7 @@ mod tests {
     #[test]
     fn every_target_is_met_by_a_library_that_costs_nothing() {
         let verdicts = check(&measured(100.0), &counts(1));
-        assert_eq!(verdicts.len(), 11);
+        assert_eq!(verdicts.len(), 18);
         assert!(verdicts.iter().all(Verdict::is_met), "{verdicts:?}");
     }
 

@@ -1,17 +1,23 @@
-use std::sync::Arc;
+use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_dropper_simple::AsyncDropper;
-use asyncdrop::{AsyncDropGuard, AsyncDropReaper};
+use asyncdrop::{AsyncDropGuard, AsyncDropReaper, ReaperHandle};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{CLOSES, DROP_GUARD, map::thousands};
-use crate::contender::{Contender, Group};
+use crate::contender::{Contender, Group, Stopwatch};
 use crate::session::{CloseByHand, Lingering, Session, Value};
 
 const PLAIN_GUARD: &str = "asyncdrop, a plain guard that is cleaned up in place";
-const REAPER: &str = "asyncdrop, a reaper";
+pub const REAPER: &str = "asyncdrop, a reaper";
 const SPAWN_IN_DROP: &str = "`tokio::spawn` in `Drop`";
+const TOKEN: &str = "a plain guard and a `TaskTracker` token";
+const TRACKER: &str = "`TaskTracker::spawn` in `Drop`";
 const NOTHING: &str = "has nothing for a value that is dropped";
 
 /// A value that spawns its own cleanup when it is dropped, as programs do it by hand.
@@ -131,6 +137,139 @@ pub(super) fn let_go() -> Group {
     }
 }
 
+/// How many tasks share a reaper.
+const TASKS: u64 = 64;
+
+/// A runtime with that many threads, for the whole program: one cannot be dropped inside of another.
+fn runtime_of(threads: usize) -> &'static Runtime {
+    let runtime = Builder::new_multi_thread().worker_threads(threads).build();
+    Box::leak(Box::new(
+        runtime.expect("a runtime needs nothing but threads"),
+    ))
+}
+
+/// Runs the work of one task in each of 64, and measures until the last has ended.
+async fn in_tasks<F>(
+    runtime: &Runtime,
+    stopwatch: &mut dyn Stopwatch,
+    times: u64,
+    work: impl Fn(u64) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    stopwatch.start();
+    let tasks: Vec<_> = (0..TASKS).map(|_| runtime.spawn(work(times))).collect();
+    for task in tasks {
+        task.await.expect(CLOSES);
+    }
+    stopwatch.stop();
+}
+
+/// Many tasks adopt values of one reaper at the same time.
+pub(super) fn share(threads: usize) -> Group {
+    let runtime = runtime_of(threads);
+    Group {
+        id: format!("share-{threads}"),
+        title: format!("Share a reaper between 64 tasks on {threads} threads"),
+        operation: "In each of 64 tasks a value is created, guarded, registered, and cleaned up by its owner. The time is that of 64 values.".into(),
+        values: None,
+        contenders: vec![
+            Contender::new(TOKEN, async |times, stopwatch| {
+                let tracker = TaskTracker::new();
+                in_tasks(runtime, stopwatch, times, |times| {
+                    let tracker = tracker.clone();
+                    async move {
+                        for id in 0..times {
+                            let token: TaskTrackerToken = tracker.token();
+                            let mut session = AsyncDropGuard::new(Session::new(id));
+                            session.async_drop().await.expect(CLOSES);
+                            drop(token);
+                        }
+                    }
+                })
+                .await;
+            }),
+            Contender::new(PLAIN_GUARD, async |times, stopwatch| {
+                in_tasks(runtime, stopwatch, times, |times| async move {
+                    for id in 0..times {
+                        let mut session = AsyncDropGuard::new(Session::new(id));
+                        session.async_drop().await.expect(CLOSES);
+                    }
+                })
+                .await;
+            }),
+            Contender::new(REAPER, async |times, stopwatch| {
+                let mut reaper = AsyncDropReaper::new();
+                in_tasks(runtime, stopwatch, times, |times| {
+                    let reaper = reaper.handle();
+                    async move {
+                        for id in 0..times {
+                            let mut session = reaper.adopt(AsyncDropGuard::new(Session::new(id)));
+                            session.async_drop().await.expect(CLOSES);
+                        }
+                    }
+                })
+                .await;
+                reaper.async_drop().await.expect(CLOSES);
+            }),
+        ],
+    }
+}
+
+/// How many values are pending while one more is adopted.
+const PENDING: [(&str, u64); 3] = [
+    ("asyncdrop, a reaper with 1,000 values pending", 1_000),
+    (BESIDE_100_000, 100_000),
+    (BESIDE_1_000_000, 1_000_000),
+];
+pub const BESIDE_100_000: &str = "asyncdrop, a reaper with 100,000 values pending";
+pub const BESIDE_1_000_000: &str = "asyncdrop, a reaper with 1,000,000 values pending";
+
+/// One more value, beside many that are in use.
+pub(super) fn adopt_beside() -> Group {
+    let contenders = PENDING.map(|(name, pending)| {
+        // Filled once, by the first sample, and kept: filling takes longer than everything else.
+        let filled: OnceLock<ReaperHandle> = OnceLock::new();
+        Contender::new(name, async move |times, stopwatch| {
+            let reaper = filled.get_or_init(|| {
+                let reaper: &AsyncDropReaper = Box::leak(Box::new(AsyncDropReaper::new()));
+                let adopt = |id| reaper.adopt(AsyncDropGuard::new(Session::new(id)));
+                (0..pending).map(adopt).for_each(mem::forget);
+                reaper.handle()
+            });
+            stopwatch.start();
+            for id in 0..times {
+                let mut session = reaper.adopt(AsyncDropGuard::new(Session::new(id)));
+                session.async_drop().await.expect(CLOSES);
+            }
+            stopwatch.stop();
+        })
+    });
+    Group {
+        id: "adopt-beside".into(),
+        title: "Adopt one more value, beside many that are pending".into(),
+        operation: "A value is created, guarded, adopted by a reaper that has many others, and cleaned up by its owner.".into(),
+        values: None,
+        contenders: contenders.into(),
+    }
+}
+
+/// Spawns its cleanup through a tracker when it is dropped.
+struct Tracked<V: CloseByHand + Send + 'static> {
+    value: Option<V>,
+    tracker: TaskTracker,
+}
+
+impl<V: CloseByHand + Send + 'static> Drop for Tracked<V> {
+    fn drop(&mut self) {
+        if let Some(mut value) = self.value.take() {
+            self.tracker.spawn(async move {
+                value.close().await.expect(CLOSES);
+            });
+        }
+    }
+}
+
 /// Drops that many values at once, and waits until all are cleaned up.
 pub(super) fn hand_over(size: usize) -> Group {
     Group {
@@ -139,6 +278,22 @@ pub(super) fn hand_over(size: usize) -> Group {
         operation: "Values are dropped one after the other, and then all of their cleanups are awaited. Creating and adopting the values is not measured.".into(),
         values: Some(size),
         contenders: vec![
+            Contender::new(TRACKER, async move |times, stopwatch| {
+                for _ in 0..times {
+                    let tracker = TaskTracker::new();
+                    let values: Vec<_> = (0..size as u64)
+                        .map(|id| Tracked {
+                            value: Some(Session::new(id)),
+                            tracker: tracker.clone(),
+                        })
+                        .collect();
+                    stopwatch.start();
+                    drop(values);
+                    tracker.close();
+                    tracker.wait().await;
+                    stopwatch.stop();
+                }
+            }),
             Contender::new(SPAWN_IN_DROP, async move |times, stopwatch| {
                 for _ in 0..times {
                     let pending = Arc::default();
