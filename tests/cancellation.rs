@@ -70,6 +70,75 @@ mod one_guard {
     }
 }
 
+mod stacks {
+    use super::*;
+    use asyncdrop::AsyncDropStack;
+
+    fn stack_of(stage: &Stage, names: &[&'static str]) -> Guard<AsyncDropStack> {
+        let mut stack = AsyncDropStack::new();
+        for name in names {
+            stack.push(stage.value(name));
+        }
+        stack
+    }
+
+    #[test]
+    fn a_stack() {
+        Sweep::of(2).resumable().run(
+            |stage| stack_of(stage, &["ada", "bob"]),
+            async |stack, stage| end(stage, stack).await,
+        );
+    }
+
+    #[test]
+    fn a_stack_from_which_a_value_is_taken() {
+        Sweep::of(2).resumable().run(
+            |stage| {
+                let mut stack = stack_of(stage, &["ada"]);
+                let key = stack.push(stage.value("bob"));
+                let bob = stack.take(key).expect("it was pushed just now");
+                (stack, bob)
+            },
+            async |(stack, bob), stage| {
+                end(stage, bob).await;
+                end(stage, stack).await;
+            },
+        );
+    }
+}
+
+/// A close is called once and goes on where it was interrupted. After a panic it cannot.
+mod closes {
+    use super::*;
+    use asyncdrop::AsyncDropWith;
+
+    const NO_PANIC: &[Ending] = &[Ending::Succeeds, Ending::Fails];
+
+    #[test]
+    fn a_close_of_the_callers() {
+        Sweep::of(1).endings(NO_PANIC).resumable().run(
+            |stage| {
+                AsyncDropWith::new(stage.value("ada"), async |mut value| {
+                    value.async_drop().await
+                })
+            },
+            async |guard, stage| end(stage, guard).await,
+        );
+    }
+
+    #[test]
+    fn a_close_in_a_box() {
+        Sweep::of(1).endings(NO_PANIC).run(
+            |stage| {
+                AsyncDropWith::boxed(stage.value("ada"), async |mut value: Guard<Value>| {
+                    value.async_drop().await
+                })
+            },
+            async |guard, stage| end(stage, guard).await,
+        );
+    }
+}
+
 mod scopes {
     use super::*;
 
@@ -1044,6 +1113,19 @@ mod reaper {
 
     impl<V> World<V> {
         fn new(values: impl FnOnce(&ReaperHandle) -> V) -> Self {
+            Self::with_reaper(|| AsyncDropReaper::new(), values)
+        }
+
+        /// With a reaper that does one thing at a time.
+        fn one_by_one(values: impl FnOnce(&ReaperHandle) -> V) -> Self {
+            let one_by_one = || AsyncDropReaper::builder().max_concurrent(1).build();
+            Self::with_reaper(one_by_one, values)
+        }
+
+        fn with_reaper(
+            reaper: impl FnOnce() -> Guard<AsyncDropReaper>,
+            values: impl FnOnce(&ReaperHandle) -> V,
+        ) -> Self {
             // After each poll of a task it looks whether the test itself wants to go on.
             // Its clock stands still, so that a deadline passes where a scenario wants it to.
             let runtime = Builder::new_current_thread()
@@ -1054,7 +1136,7 @@ mod reaper {
                 .unwrap();
             let reaper = {
                 let _inside = runtime.enter();
-                AsyncDropReaper::new()
+                reaper()
             };
             let handle = reaper.handle();
             Self {
@@ -1166,6 +1248,86 @@ mod reaper {
     #[test]
     fn values_that_are_handed_over_to_a_reaper_that_is_interrupted() {
         handed_over(Sweep::of(2).resumable().tried_once());
+    }
+
+    fn handed_over_one_by_one(sweep: Sweep) {
+        sweep.run(
+            |stage| {
+                World::one_by_one(|reaper| {
+                    let names = ["ada", "bob"];
+                    Some(names.map(|name| reaper.adopt(stage.value(name))))
+                })
+            },
+            async |world, stage| {
+                drop(world.values.take());
+                world.end(stage).await;
+            },
+        );
+    }
+
+    #[test]
+    fn values_that_wait_for_their_turn() {
+        handed_over_one_by_one(Sweep::of(2));
+    }
+
+    #[test]
+    fn values_that_wait_for_their_turn_in_a_reaper_that_is_interrupted() {
+        handed_over_one_by_one(Sweep::of(2).resumable().tried_once());
+    }
+
+    #[test]
+    fn values_that_wait_for_their_turn_at_a_deadline() {
+        for later_after in IN_THE_MIDDLE {
+            Sweep::of(2).endings(THREE_ENDINGS).panics_itself().run(
+                |stage| {
+                    World::one_by_one(|reaper| {
+                        let (ada, bob) = (stage.value("ada"), stage.value("bob"));
+                        Some([ada, bob].map(|value| reaper.adopt(value)))
+                    })
+                },
+                async |world, stage| {
+                    drop(world.values.take());
+                    let Some(reaper) = world.reaper.take() else {
+                        return;
+                    };
+                    let end = AsyncDropReaper::shutdown(reaper, LATER);
+                    let (runtime, handle) = (&world.runtime, &world.handle);
+                    let end = while_tasks_and_the_clock_run(runtime, handle, later_after, end);
+                    note(stage, &end.await);
+                },
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_taken_back() {
+        Sweep::of(1).resumable().run(
+            |stage| World::new(|reaper| Reaped::into_guard(reaper.adopt(stage.value("ada")))),
+            async |world, stage| {
+                end(stage, &mut world.values).await;
+                world.end(stage).await;
+            },
+        );
+    }
+
+    #[test]
+    fn errors_that_are_taken_before_the_end() {
+        Sweep::of(2).resumable().tried_once().run(
+            |stage| {
+                World::new(|reaper| {
+                    let names = ["ada", "bob"];
+                    Some(names.map(|name| reaper.adopt(stage.value(name))))
+                })
+            },
+            async |world, stage| {
+                drop(world.values.take());
+                while_tasks_run(&world.runtime, &world.handle, wait(1)).await;
+                if let Some(errors) = world.handle.take_errors() {
+                    stage.returned(&errors);
+                }
+                world.end(stage).await;
+            },
+        );
     }
 
     /// The first call owns the value. Dropped in the middle of the cleanup, it hands the value over.

@@ -146,8 +146,8 @@ pub struct ShutdownError {
     limit: Option<Duration>,
     in_use: Vec<ValueOrigin>,
     being_cleaned_up: Vec<ValueOrigin>,
-    left: usize,
     errors: Option<CleanupErrors>,
+    left: usize,
 }
 
 impl ShutdownError {
