@@ -5,7 +5,8 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
-use crate::{AsyncDrop, AsyncDropGuard};
+use crate::async_drop::AsyncDrop;
+use crate::guard::AsyncDropGuard;
 
 /// Shares one guarded value between several owners. The last one to let go cleans it up.
 ///

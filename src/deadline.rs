@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::async_drop::AsyncDrop;
+use crate::guard::AsyncDropGuard;
 use crate::panics::contain_panic;
-use crate::{AsyncDrop, AsyncDropGuard};
 
 impl<T: Debug> AsyncDropGuard<T> {
     /// Cleans the value up as [`async_drop`](Self::async_drop) does, but gives up after `limit`.

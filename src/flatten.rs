@@ -1,9 +1,10 @@
 use std::fmt::Debug;
 use std::panic::Location;
 
+use crate::async_drop::AsyncDrop;
+use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
 use crate::scope::clean_up_after_error;
-use crate::{AsyncDrop, AsyncDropGuard};
 
 /// Turns two results into one, and cleans up the guard that is left alone when the other one failed.
 ///

@@ -3,7 +3,7 @@ use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
-use crate::AsyncDrop;
+use crate::async_drop::AsyncDrop;
 use crate::held_error::HeldError;
 use crate::incident::{self, Incident, IncidentKind};
 use crate::origin::ValueOrigin;

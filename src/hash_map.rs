@@ -7,7 +7,9 @@ use std::hash::Hash;
 use async_trait::async_trait;
 
 use crate::all::Cleanups;
-use crate::{AsyncDrop, AsyncDropGuard, DropErrors};
+use crate::async_drop::AsyncDrop;
+use crate::errors::DropErrors;
+use crate::guard::AsyncDropGuard;
 
 /// A hash map of guarded values, which cleans all of them up at once.
 ///

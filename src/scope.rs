@@ -2,8 +2,9 @@ use std::error::Error;
 use std::fmt::{self, Debug, Display};
 use std::panic::Location;
 
+use crate::async_drop::AsyncDrop;
+use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
-use crate::{AsyncDrop, AsyncDropGuard};
 
 /// Runs `f` with the guarded value, then cleans the value up, however `f` ended.
 ///

@@ -11,8 +11,10 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use async_trait::async_trait;
 use futures_util::future::{FutureExt, Shared};
 
+use crate::arc::AsyncDropArc;
+use crate::async_drop::AsyncDrop;
+use crate::guard::AsyncDropGuard;
 use crate::panics::contain_panic;
-use crate::{AsyncDrop, AsyncDropArc, AsyncDropGuard};
 
 /// Shares the creation of a guarded value: several tasks wait for it, it runs once, and each gets an owner.
 ///

@@ -8,9 +8,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::async_drop::AsyncDrop;
+use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
 use crate::panics::contain_panic;
-use crate::{AsyncDrop, AsyncDropGuard};
 
 /// For tests: cleans a value up in its [`Drop`], by blocking the thread until the cleanup is done.
 ///
