@@ -118,6 +118,7 @@ mod derive;
 
 mod arc;
 mod hash_map;
+mod owner;
 mod result;
 mod shared;
 mod sync_drop;

@@ -193,7 +193,8 @@ const ONLY_TAKEN_AT_THE_END: &str = "the guard is taken only by `into_inner_dont
 
 impl<T: AsyncDrop + Debug> Drop for SyncDrop<T> {
     fn drop(&mut self) {
-        let Some(mut guard) = self.guard.take() else {
+        // It stays where it is: a large value must not be moved onto the stack.
+        let Some(guard) = &mut self.guard else {
             return;
         };
         let created_at = guard.created_at();
