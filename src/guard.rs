@@ -515,6 +515,13 @@ impl<T: Debug> AsyncDropGuard<T> {
     }
 }
 
+impl<T> State<T> {
+    /// Assigned as a constant it needs no room on the stack, in a debug build either, but its size in the program.
+    ///
+    /// The value that is dropped for it may own guards, which own guards, and each does the same inside of the one before.
+    const DONE: Self = Self::Done(None);
+}
+
 /// Drops the value of a guard whose report may have ended in a panic.
 struct EndedInPlace<'a, T: Debug>(&'a mut AsyncDropGuard<T>);
 
@@ -522,7 +529,7 @@ impl<T: Debug> Drop for EndedInPlace<'_, T> {
     fn drop(&mut self) {
         // Otherwise the value goes with its guard, and a panic of its `Drop` goes on.
         if thread::panicking() {
-            contain_panic(|| self.0.end_in_place());
+            contain_panic(|| self.0.state = State::DONE);
         }
     }
 }

@@ -35,6 +35,17 @@ fn every_file_imports_from_the_file_that_owns_the_name() {
     );
 }
 
+/// The library's dev-dependency on itself turns `derive` on in every test, so none can try a guard without it.
+/// There is nothing to try as long as the guard is the same with and without.
+#[test]
+fn a_guard_is_the_same_with_and_without_the_derive_macro() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for file in ["guard.rs", "kept_error.rs"] {
+        let text = fs::read_to_string(source.join(file)).unwrap();
+        assert!(!text.contains("feature = \"derive\""), "{file}");
+    }
+}
+
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
