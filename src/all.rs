@@ -1,16 +1,10 @@
 use std::fmt::Debug;
-use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::thread;
-
-use futures_util::future::{CatchUnwind, FutureExt, OptionFuture, poll_immediate};
-use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::async_drop::AsyncDrop;
 use crate::errors::DropErrors;
 use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
+use crate::many::{Order, Run};
 use crate::panics::{DroppedSafely, FirstPanic};
 
 /// Cleans up many values concurrently, and returns every error with the key of its value.
@@ -73,15 +67,23 @@ use crate::panics::{DroppedSafely, FirstPanic};
 /// assert_eq!(errors.to_string(), r#"1 of 2 cleanups failed: "replica": broken pipe"#);
 /// # }
 /// ```
-pub async fn async_drop_all<K, T>(
+#[expect(
+    clippy::manual_async_fn,
+    reason = "the future of an `async fn` would have room for the guards beside the boxes that they are moved into"
+)]
+pub fn async_drop_all<K, T>(
     guards: impl IntoIterator<Item = (K, AsyncDropGuard<T>)>,
-) -> Result<(), DropErrors<K, T::Error>>
+) -> impl Future<Output = Result<(), DropErrors<K, T::Error>>>
 where
     T: AsyncDrop + Debug,
 {
     let mut cleanups = Cleanups::default();
-    cleanups.extend(guards);
-    cleanups.run().await
+    cleanups.extend(
+        guards
+            .into_iter()
+            .map(|(key, guard)| (key, Box::new(guard))),
+    );
+    async move { cleanups.run().await }
 }
 
 /// Values that are being cleaned up concurrently, and what came of those that are done.
@@ -95,7 +97,8 @@ pub(crate) struct Cleanups<K, T: AsyncDrop + Debug> {
 struct Slot<K, T: AsyncDrop + Debug> {
     /// The `Drop` of two keys may panic.
     key: DroppedSafely<K>,
-    guard: AsyncDropGuard<T>,
+    /// Boxed, so that a large value does not move with its slot.
+    guard: Box<AsyncDropGuard<T>>,
     /// Boxed, or each slot would have room for an error that hardly any of them has.
     error: Option<Box<HeldError<T::Error>>>,
 }
@@ -122,10 +125,10 @@ impl<K, T: AsyncDrop + Debug> Cleanups<K, T> {
 
     /// Leaves each error in its slot, and returns the first panic.
     async fn clean_up_all(&mut self) -> FirstPanic {
-        let mut running = Concurrently::default();
+        let mut running = Run::new(Order::Concurrent);
         for slot in &mut self.slots {
             if !slot.guard.is_dropped() {
-                running.begin(slot.clean_up()).await;
+                running.add(slot.clean_up()).await;
             }
         }
         running.finish().await
@@ -136,80 +139,7 @@ impl<K, T: AsyncDrop + Debug> Cleanups<K, T> {
         self.slots
             .iter()
             .filter(|slot| !slot.guard.is_dropped())
-            .map(|slot| (slot.key.get(), &slot.guard))
-    }
-}
-
-/// Cleanups that run concurrently in one task, none of which is stopped by the panic of another.
-pub(crate) struct Concurrently<F: Future<Output = ()>> {
-    waiting: Vec<Pin<Box<Contained<F>>>>,
-    first_panic: FirstPanic,
-}
-
-/// After a panic nobody looks at the value again: the guard only reports it, or runs the cleanup once more.
-type Contained<F> = CatchUnwind<AssertUnwindSafe<F>>;
-
-impl<F: Future<Output = ()>> Concurrently<F> {
-    /// Begins one more. It does not wait for it.
-    pub(crate) async fn begin(&mut self, cleanup: F) {
-        let mut cleanup = Box::pin(AssertUnwindSafe(cleanup).catch_unwind());
-        // A cleanup that is done at once needs no waker of its own, and that is what costs most below.
-        match poll_immediate(&mut cleanup).await {
-            Some(outcome) => self.note(outcome),
-            None => self.waiting.push(cleanup),
-        }
-    }
-
-    /// Waits for all of them, and returns the first panic.
-    pub(crate) async fn finish(mut self) -> FirstPanic {
-        if self.waiting.is_empty() {
-            return self.first_panic;
-        }
-        let waiting = mem::take(&mut self.waiting).into_iter();
-        let mut running = Running(waiting.map(|it| Some(it).into()).collect());
-        while let Some(outcome) = running.0.next().await {
-            if let Some(outcome) = outcome {
-                self.note(outcome);
-            }
-        }
-        self.first_panic
-    }
-
-    fn note(&mut self, outcome: thread::Result<()>) {
-        if let Err(panic) = outcome {
-            self.first_panic.keep(panic);
-        }
-    }
-}
-
-impl<F: Future<Output = ()>> Default for Concurrently<F> {
-    fn default() -> Self {
-        Self {
-            waiting: Vec::new(),
-            first_panic: FirstPanic::default(),
-        }
-    }
-}
-
-/// Futures that run concurrently. Dropped half-way, it drops each of them, whatever the others do meanwhile.
-///
-/// A cleanup may own guards, and a guard that is dropped may panic.
-/// Where that happens, a `FuturesUnordered` leaks its other futures, with all that they own.
-struct Running<F: Future>(FuturesUnordered<OptionFuture<F>>);
-
-impl<F: Future> Drop for Running<F> {
-    fn drop(&mut self) {
-        let mut first_panic = FirstPanic::default();
-        for mut future in Pin::new(&mut self.0).iter_pin_mut() {
-            let drop_it = AssertUnwindSafe(|| future.set(None.into()));
-            if let Err(panic) = catch_unwind(drop_it) {
-                first_panic.keep(panic);
-            }
-        }
-        // A second panic while the thread is unwinding would abort the process.
-        if !thread::panicking() {
-            first_panic.resume();
-        }
+            .map(|slot| (slot.key.get(), &*slot.guard))
     }
 }
 
@@ -223,8 +153,8 @@ impl<K, T: AsyncDrop + Debug> Slot<K, T> {
     }
 }
 
-impl<K, T: AsyncDrop + Debug> Extend<(K, AsyncDropGuard<T>)> for Cleanups<K, T> {
-    fn extend<I: IntoIterator<Item = (K, AsyncDropGuard<T>)>>(&mut self, guards: I) {
+impl<K, T: AsyncDrop + Debug> Extend<(K, Box<AsyncDropGuard<T>>)> for Cleanups<K, T> {
+    fn extend<I: IntoIterator<Item = (K, Box<AsyncDropGuard<T>>)>>(&mut self, guards: I) {
         self.slots
             .extend(guards.into_iter().map(|(key, guard)| Slot {
                 key: DroppedSafely::new(key),

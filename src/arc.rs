@@ -1,11 +1,12 @@
 use std::fmt::{self, Debug};
-use std::mem;
 use std::ops::Deref;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
-use crate::{AsyncDrop, AsyncDropGuard};
+use crate::async_drop::AsyncDrop;
+use crate::guard::AsyncDropGuard;
+use crate::owner::Owner;
 
 /// Shares one guarded value between several owners. The last one to let go cleans it up.
 ///
@@ -74,15 +75,8 @@ use crate::{AsyncDrop, AsyncDropGuard};
 /// # }
 /// ```
 pub struct AsyncDropArc<T: Debug> {
-    state: State<T>,
-}
-
-enum State<T: Debug> {
-    Owner(Arc<AsyncDropGuard<T>>),
-    /// This was the last owner, and its cleanup has begun. Boxed, or each owner would have the size of the value.
-    Last(Box<AsyncDropGuard<T>>),
-    /// This owner has let go, and others remained.
-    LetGo,
+    /// Boxed, so that the last owner gets the value without moving it, and cleans it up where it is.
+    owner: Owner<Box<AsyncDropGuard<T>>>,
 }
 
 impl<T> AsyncDropArc<T>
@@ -112,14 +106,14 @@ where
     /// ```
     #[track_caller]
     pub fn new(guard: AsyncDropGuard<T>) -> AsyncDropGuard<Self> {
-        Self::new_at(guard, Location::caller())
+        Self::new_at(Box::new(guard), Location::caller())
     }
 
     pub(crate) fn new_at(
-        guard: AsyncDropGuard<T>,
+        guard: Box<AsyncDropGuard<T>>,
         created_at: &'static Location<'static>,
     ) -> AsyncDropGuard<Self> {
-        Self::owner_at(Arc::new(guard), created_at)
+        Self::owner_at(Owner::new(guard), created_at)
     }
 
     /// Makes one more owner, which must be ended with `async_drop` like the first.
@@ -165,26 +159,15 @@ where
         owner: &AsyncDropGuard<Self>,
         created_at: &'static Location<'static>,
     ) -> AsyncDropGuard<Self> {
-        Self::owner_at(Arc::clone(owner.shared()), created_at)
+        let arc = owner.owner.shared::<Self>();
+        Self::owner_at(Owner::Sharing(Arc::clone(arc)), created_at)
     }
 
     fn owner_at(
-        arc: Arc<AsyncDropGuard<T>>,
+        owner: Owner<Box<AsyncDropGuard<T>>>,
         created_at: &'static Location<'static>,
     ) -> AsyncDropGuard<Self> {
-        let state = State::Owner(arc);
-        AsyncDropGuard::new_at(Self { state }, created_at)
-    }
-
-    #[track_caller]
-    fn shared(&self) -> &Arc<AsyncDropGuard<T>> {
-        match &self.state {
-            State::Owner(arc) => arc,
-            State::Last(_) | State::LetGo => panic!(
-                "{} gets no new owner: its cleanup has begun",
-                std::any::type_name::<Self>(),
-            ),
-        }
+        AsyncDropGuard::new_at(Self { owner }, created_at)
     }
 
     /// Makes a reference that does not keep the value from being cleaned up, and needs no `async_drop`.
@@ -218,7 +201,7 @@ where
     #[must_use]
     pub fn downgrade(owner: &AsyncDropGuard<Self>) -> AsyncDropWeak<T> {
         AsyncDropWeak {
-            weak: Arc::downgrade(owner.shared()),
+            weak: Arc::downgrade(owner.owner.shared::<Self>()),
         }
     }
 
@@ -253,10 +236,10 @@ where
     #[track_caller]
     #[must_use]
     pub fn strong_count(owner: &AsyncDropGuard<Self>) -> usize {
-        match &owner.state {
-            State::Owner(arc) => Arc::strong_count(arc),
-            State::Last(_) => 1,
-            State::LetGo => 0,
+        match &owner.owner {
+            Owner::Sharing(arc) => Arc::strong_count(arc),
+            Owner::Last(_) => 1,
+            Owner::LetGo => 0,
         }
     }
 
@@ -293,8 +276,8 @@ where
     #[track_caller]
     #[must_use]
     pub fn ptr_eq(one: &AsyncDropGuard<Self>, other: &AsyncDropGuard<Self>) -> bool {
-        match (&one.state, &other.state) {
-            (State::Owner(one), State::Owner(other)) => Arc::ptr_eq(one, other),
+        match (&one.owner, &other.owner) {
+            (Owner::Sharing(one), Owner::Sharing(other)) => Arc::ptr_eq(one, other),
             // There is no other owner beside the last one, so they are one and the same or strangers.
             _ => std::ptr::eq(one, other),
         }
@@ -333,11 +316,8 @@ where
     #[track_caller]
     #[must_use = "the last owner gets the guard of the value: bind it and end it with `.async_drop().await`; `let _ = ..` drops it, and that panics"]
     pub fn into_inner(owner: AsyncDropGuard<Self>) -> Option<AsyncDropGuard<T>> {
-        match owner.unsafe_into_inner_dont_drop().state {
-            State::Owner(arc) => Arc::into_inner(arc),
-            State::Last(guard) => Some(*guard),
-            State::LetGo => None,
-        }
+        let owner = owner.unsafe_into_inner_dont_drop().owner;
+        owner.into_last().map(|guard| *guard)
     }
 }
 
@@ -356,7 +336,7 @@ where
         'a: 'async_trait,
         Self: 'async_trait,
     {
-        match self.let_go() {
+        match self.owner.let_go() {
             Some(guard) => Box::pin(guard.async_drop()),
             None => Box::pin(async { Ok(()) }),
         }
@@ -364,32 +344,11 @@ where
 }
 
 impl<T: Debug> AsyncDropArc<T> {
-    /// Lets go, and returns the guard of the value if this was the last owner.
-    fn let_go(&mut self) -> Option<&mut AsyncDropGuard<T>> {
-        self.state = match mem::replace(&mut self.state, State::LetGo) {
-            // `into_inner` returns the value to exactly one of several owners that call it at the same time.
-            // Looking at the count first and then dropping the `Arc` would not.
-            State::Owner(arc) => match Arc::into_inner(arc) {
-                Some(guard) => State::Last(Box::new(guard)),
-                None => State::LetGo,
-            },
-            interrupted => interrupted,
-        };
-        match &mut self.state {
-            State::Last(guard) => Some(guard),
-            State::Owner(_) | State::LetGo => None,
-        }
-    }
-
     /// The value, unless it is gone for this owner.
     pub(crate) fn peek(&self) -> Option<&T> {
-        match &self.state {
-            // The guard is empty where it was so from the start.
-            State::Owner(arc) if !arc.is_dropped() => Some(arc),
-            // And where the value's own `Drop` panicked after the cleanup.
-            State::Last(guard) if !guard.is_dropped() => Some(guard),
-            State::Owner(_) | State::Last(_) | State::LetGo => None,
-        }
+        let guard = self.owner.get()?;
+        // The guard is empty where it was so from the start, and where the value's own `Drop` panicked after the cleanup.
+        (!guard.is_dropped()).then(|| &***guard)
     }
 }
 
@@ -398,10 +357,9 @@ impl<T: Debug> Deref for AsyncDropArc<T> {
 
     #[track_caller]
     fn deref(&self) -> &T {
-        match &self.state {
-            State::Owner(arc) => arc,
-            State::Last(guard) => guard,
-            State::LetGo => panic!(
+        match self.owner.get() {
+            Some(guard) => guard,
+            None => panic!(
                 "{} was used after async_drop",
                 std::any::type_name::<Self>()
             ),
@@ -411,13 +369,13 @@ impl<T: Debug> Deref for AsyncDropArc<T> {
 
 impl<T: Debug> Debug for AsyncDropArc<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.state {
-            State::Owner(arc) if !arc.is_dropped() => {
-                f.debug_tuple("AsyncDropArc").field(&***arc).finish()
+        match &self.owner {
+            Owner::Sharing(arc) if !arc.is_dropped() => {
+                f.debug_tuple("AsyncDropArc").field(&****arc).finish()
             }
-            State::Owner(arc) => f.debug_tuple("AsyncDropArc").field(arc).finish(),
-            State::Last(guard) => f.debug_tuple("AsyncDropArc").field(guard).finish(),
-            State::LetGo => f.write_str("AsyncDropArc(<let go>)"),
+            Owner::Sharing(arc) => f.debug_tuple("AsyncDropArc").field(arc).finish(),
+            Owner::Last(guard) => f.debug_tuple("AsyncDropArc").field(guard).finish(),
+            Owner::LetGo => f.write_str("AsyncDropArc(<let go>)"),
         }
     }
 }
@@ -449,7 +407,7 @@ impl<T: Debug> Debug for AsyncDropArc<T> {
 /// # }
 /// ```
 pub struct AsyncDropWeak<T: Debug> {
-    weak: Weak<AsyncDropGuard<T>>,
+    weak: Weak<Box<AsyncDropGuard<T>>>,
 }
 
 impl<T> AsyncDropWeak<T>
@@ -486,7 +444,32 @@ where
     pub fn upgrade(&self) -> Option<AsyncDropGuard<AsyncDropArc<T>>> {
         let created_at = Location::caller();
         let arc = self.weak.upgrade()?;
-        Some(AsyncDropArc::owner_at(arc, created_at))
+        Some(AsyncDropArc::owner_at(Owner::Sharing(arc), created_at))
+    }
+
+    /// How many owners there are now. Other threads may change that at any time.
+    ///
+    /// It is 0 from the moment in which the last owner lets go, also while its cleanup runs and after an interruption.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use asyncdrop::{AsyncDropArc, AsyncDropWith};
+    /// # use std::convert::Infallible;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # #[derive(Debug)]
+    /// # struct Pool;
+    /// let mut pool = AsyncDropArc::new(AsyncDropWith::new(Pool, async |_| Ok::<_, Infallible>(())));
+    /// let cached = AsyncDropArc::downgrade(&pool);
+    /// assert_eq!(cached.strong_count(), 1);
+    /// pool.async_drop().await.unwrap();
+    /// assert_eq!(cached.strong_count(), 0);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn strong_count(&self) -> usize {
+        self.weak.strong_count()
     }
 }
 

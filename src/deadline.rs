@@ -1,14 +1,14 @@
-use std::any::type_name;
 use std::error::Error;
 use std::fmt::{self, Debug, Display};
-use std::panic::Location;
 use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::async_drop::AsyncDrop;
+use crate::guard::AsyncDropGuard;
+use crate::origin::ValueOrigin;
 use crate::panics::contain_panic;
-use crate::{AsyncDrop, AsyncDropGuard};
 
 impl<T: Debug> AsyncDropGuard<T> {
     /// Cleans the value up as [`async_drop`](Self::async_drop) does, but gives up after `limit`.
@@ -86,11 +86,10 @@ impl<T: Debug> AsyncDropGuard<T> {
             // The cleanup, and then the value, may own guards of their own, which panic when they are dropped.
             contain_panic(|| cleanup.set(None));
         }
-        contain_panic(|| self.abandon());
+        contain_panic(|| self.end_in_place());
         Err(DeadlineError::Passed {
             limit,
-            type_name: type_name::<T>(),
-            location: self.created_at(),
+            origin: ValueOrigin::of::<T>(self.created_at()),
         })
     }
 }
@@ -126,16 +125,15 @@ impl<T: Debug> AsyncDropGuard<T> {
 /// }
 /// # }
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadlineError<E> {
     /// The cleanup had not ended at the deadline. It was abandoned, and the value dropped.
+    #[non_exhaustive]
     Passed {
         /// How much time the cleanup had.
         limit: Duration,
-        /// The type of the value, as [`std::any::type_name`] gives it.
-        type_name: &'static str,
-        /// Where the guard of the value was created.
-        location: &'static Location<'static>,
+        /// Which value it was.
+        origin: ValueOrigin,
     },
     /// The cleanup ended in time, with this error.
     Cleanup(E),
@@ -144,14 +142,13 @@ pub enum DeadlineError<E> {
 impl<E: Display> Display for DeadlineError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Passed {
-                limit,
-                type_name,
-                location,
-            } => write!(
-                f,
-                "async_drop on {type_name} did not finish within {limit:?}, created at {location}"
-            ),
+            Self::Passed { limit, origin } => {
+                let (type_name, location) = (origin.type_name(), origin.location());
+                write!(
+                    f,
+                    "async_drop on {type_name} did not finish within {limit:?}, created at {location}"
+                )
+            }
             Self::Cleanup(error) => write!(f, "the cleanup failed: {error}"),
         }
     }

@@ -1,10 +1,3 @@
-use std::any::Any;
-use std::fmt::Debug;
-use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::{Mutex, PoisonError};
-
-use crate::held_error::HeldError;
-
 /// Implements the [trait of the same name](trait@crate::AsyncDrop) by cleaning up every guard in the fields of a type.
 ///
 /// It writes what often goes wrong by hand: a `?` between two fields skips the second,
@@ -175,51 +168,21 @@ use crate::held_error::HeldError;
 /// ```
 pub use asyncdrop_derive::AsyncDrop;
 
-/// An error that waits in the guard of its field until it can be returned.
-///
-/// It is the only place where it can wait: the future may be dropped, and the macro cannot add a field to the type.
-/// The type of the error is erased, because a guard does not know that its value implements `AsyncDrop`.
-/// The mutex is never locked. It makes the error `Sync`, and so the guard stays as `Sync` as its value is.
-///
-/// Two boxes, so that guards without an error, which are nearly all, have room for one pointer only.
-pub(crate) struct Unreturned(Box<ErasedError>);
-
-type ErasedError = Box<dyn Any + Send + Sync + UnwindSafe + RefUnwindSafe>;
-
-impl Unreturned {
-    pub(crate) fn new<E: Debug + Send + 'static>(error: HeldError<E>) -> Self {
-        Self(Box::new(Box::new(Mutex::new(error))))
-    }
-
-    pub(crate) fn into_inner<E: Debug + 'static>(self) -> HeldError<E> {
-        let erased: Box<dyn Any + Send> = *self.0;
-        erased
-            .downcast::<Mutex<HeldError<E>>>()
-            .expect("a guard keeps errors of its own value only")
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// What the derive macro expands to. It is not part of the public interface.
 #[doc(hidden)]
 pub mod __derive {
-    use std::convert::Infallible;
+    use std::convert::{Infallible, identity};
     use std::error::Error;
     use std::fmt::Debug;
     use std::marker::PhantomData;
-    use std::panic::AssertUnwindSafe;
     use std::pin::Pin;
 
-    use futures_util::future::FutureExt;
-
-    use crate::all::Concurrently;
     use crate::async_drop::AsyncDrop;
     use crate::cleanup_error::{CleanupError, CleanupErrors};
     use crate::guard::AsyncDropGuard;
     use crate::held_error::HeldError;
+    use crate::many::{self, Run};
     use crate::origin::ValueOrigin;
-    use crate::panics::FirstPanic;
 
     /// What `async_drop_impl` returns.
     pub type Cleanup<'a, E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send + 'a>>;
@@ -370,11 +333,11 @@ pub mod __derive {
         T: AsyncDrop<Error: Send + 'static> + Debug + Send,
     {
         fn clean_up(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-            Box::pin(self.async_drop_and_keep_error())
+            Box::pin(self.async_drop_and_keep_error(identity))
         }
 
         fn hand_error_over(&mut self, name: &'static str, errors: &mut HeldErrors<C::Item>) {
-            let Some(error) = self.take_kept_error() else {
+            let Some(error) = self.take_kept_error::<T::Error>() else {
                 return;
             };
             if C::FIRST_ONLY && !errors.is_empty() {
@@ -416,23 +379,14 @@ pub mod __derive {
             if order == Order::Reverse {
                 self.0.reverse();
             }
-            let first_panic = if order == Order::Concurrent {
-                let mut running = Concurrently::default();
-                for (_, guard) in &mut self.0 {
-                    running.begin(guard.clean_up()).await;
-                }
-                running.finish().await
-            } else {
-                let mut first_panic = FirstPanic::default();
-                for (_, guard) in &mut self.0 {
-                    // After a panic nobody looks at the value again: the guard only reports it, or runs the cleanup once more.
-                    let cleanup = AssertUnwindSafe(guard.clean_up()).catch_unwind();
-                    if let Err(panic) = cleanup.await {
-                        first_panic.keep(panic);
-                    }
-                }
-                first_panic
-            };
+            let mut run = Run::new(match order {
+                Order::Declared | Order::Reverse => many::Order::OneByOne,
+                Order::Concurrent => many::Order::Concurrent,
+            });
+            for (_, guard) in &mut self.0 {
+                run.add(guard.clean_up()).await;
+            }
+            let first_panic = run.finish().await;
             // After a panic the errors stay in their guards, for a caller who catches it and calls again.
             first_panic.resume();
             let total = self.0.len();

@@ -3,12 +3,14 @@ use std::fmt::{self, Debug};
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
+use std::thread;
 
-use crate::AsyncDrop;
+use crate::async_drop::AsyncDrop;
 use crate::held_error::HeldError;
 use crate::incident::{self, Incident, IncidentKind};
+use crate::kept_error::KeptError;
 use crate::origin::ValueOrigin;
-use crate::panics::DroppedSafely;
+use crate::panics::contain_panic;
 
 /// Holds a value that must be cleaned up with an `.await`, and makes it known when that was forgotten.
 ///
@@ -65,14 +67,22 @@ use crate::panics::DroppedSafely;
 /// Using the value after [`async_drop`](Self::async_drop) returned panics and names the type.
 #[must_use = "a guard panics when it is dropped without `.async_drop().await`; `let _ = ..` drops it at once, so bind it to a name"]
 pub struct AsyncDropGuard<T: Debug> {
-    /// `None` once the value was cleaned up, or moved out by a method that consumes the guard.
-    value: Option<T>,
-    /// Set when a cleanup begins. It means something only while the value is still there: the end takes that away.
-    interrupted: bool,
+    state: State<T>,
     created_at: &'static Location<'static>,
-    /// An error that the cleanup left behind while its caller, who has more guards to end, could not return it yet.
-    #[cfg(feature = "derive")]
-    unreturned: Option<crate::derive::Unreturned>,
+}
+
+/// The byte of `interrupted` also says which state it is, so a guard is hardly larger than its value.
+enum State<T> {
+    /// The value is there, armed or interrupted.
+    Alive {
+        value: T,
+        /// Set when a cleanup begins.
+        interrupted: bool,
+    },
+    /// The value was cleaned up, or moved out by a method that consumes the guard.
+    ///
+    /// It may have left an error for a caller who has more guards to end before it can return one.
+    Done(Option<KeptError>),
 }
 
 impl<T: Debug> AsyncDropGuard<T> {
@@ -112,13 +122,11 @@ impl<T: Debug> AsyncDropGuard<T> {
     where
         T: AsyncDrop,
     {
-        Self {
-            value: Some(value),
+        let state = State::Alive {
+            value,
             interrupted: false,
-            created_at,
-            #[cfg(feature = "derive")]
-            unreturned: None,
-        }
+        };
+        Self { state, created_at }
     }
 
     /// Cleans the value up, then drops it.
@@ -180,16 +188,16 @@ impl<T: Debug> AsyncDropGuard<T> {
         T: AsyncDrop,
     {
         async move {
-            let Some(value) = &mut self.value else {
+            let State::Alive { value, interrupted } = &mut self.state else {
                 return Ok(());
             };
-            self.interrupted = true;
+            *interrupted = true;
             let result = value.async_drop_impl().await;
             // Where there is nothing to drop, nothing can panic, and the error needs nobody to hold it.
             if mem::needs_drop::<T>() {
                 return self.drop_value(result);
             }
-            self.value = None;
+            self.end_in_place();
             result
         }
     }
@@ -205,8 +213,17 @@ impl<T: Debug> AsyncDropGuard<T> {
         // The error must not be lost on the way.
         let result =
             result.map_err(|error| HeldError::from_cleanup_of::<T>(error, self.created_at));
-        self.value = None;
+        self.end_in_place();
         result.map_err(HeldError::into_inner)
+    }
+
+    /// Drops the value where it is. Moved out first, a large one would need its size again on the stack.
+    ///
+    /// A function of its own, because a debug build makes room for the new state, which is as large as the old one,
+    /// in every function that has this line.
+    #[inline]
+    pub(crate) fn end_in_place(&mut self) {
+        self.state = State::Done(None);
     }
 
     /// Whether [`async_drop`](Self::async_drop) has run to its end, with success or without.
@@ -235,32 +252,34 @@ impl<T: Debug> AsyncDropGuard<T> {
     /// ```
     #[must_use]
     pub fn is_dropped(&self) -> bool {
-        self.value.is_none()
+        !matches!(self.state, State::Alive { .. })
     }
 
-    /// Cleans up as [`async_drop`](Self::async_drop) does, and leaves an error with the guard.
+    /// Cleans up as [`async_drop`](Self::async_drop) does, and leaves an error with the guard, as what `keep` makes of it.
     ///
     /// There it outlives an interruption of the caller, and becomes an incident if nobody takes it.
-    #[cfg(feature = "derive")]
-    pub(crate) async fn async_drop_and_keep_error(&mut self)
+    pub(crate) async fn async_drop_and_keep_error<E>(&mut self, keep: fn(T::Error) -> E)
     where
-        T: AsyncDrop<Error: Send + 'static>,
+        T: AsyncDrop,
+        E: Debug + Send + 'static,
     {
         if let Err(error) = self.async_drop().await {
-            let error = HeldError::from_cleanup_of::<T>(error, self.created_at);
-            self.unreturned = Some(crate::derive::Unreturned::new(error));
+            let error = HeldError::from_cleanup_of::<T>(error, self.created_at).map(keep);
+            if let State::Done(kept) = &mut self.state {
+                *kept = Some(KeptError::new(error));
+            }
         }
     }
 
-    /// The error that [`async_drop_and_keep_error`](Self::async_drop_and_keep_error) left.
-    #[cfg(feature = "derive")]
-    pub(crate) fn take_kept_error(&mut self) -> Option<HeldError<T::Error>>
+    /// The error that [`async_drop_and_keep_error`](Self::async_drop_and_keep_error) has left as an `E`.
+    pub(crate) fn take_kept_error<E>(&mut self) -> Option<HeldError<E>>
     where
-        T: AsyncDrop<Error: 'static>,
+        E: Debug + 'static,
     {
-        self.unreturned
-            .take()
-            .map(crate::derive::Unreturned::into_inner)
+        match &mut self.state {
+            State::Done(kept) => kept.take().map(KeptError::into_inner),
+            State::Alive { .. } => None,
+        }
     }
 
     /// Takes the value out of its guard. Nobody watches over its cleanup any more.
@@ -313,8 +332,8 @@ impl<T: Debug> AsyncDropGuard<T> {
     /// ```
     #[track_caller]
     pub fn unsafe_into_inner_dont_drop(mut self) -> T {
-        match self.value.take() {
-            Some(value) => value,
+        match self.take_value() {
+            Some((value, _)) => value,
             None => self.panic_used_after_async_drop(),
         }
     }
@@ -365,13 +384,13 @@ impl<T: Debug> AsyncDropGuard<T> {
     /// ```
     #[track_caller]
     pub fn map_unsafe<U: Debug>(mut self, f: impl FnOnce(T) -> U) -> AsyncDropGuard<U> {
-        match self.value.take() {
-            Some(value) => AsyncDropGuard {
-                value: Some(f(value)),
-                interrupted: self.interrupted,
+        match self.take_value() {
+            Some((value, interrupted)) => AsyncDropGuard {
+                state: State::Alive {
+                    value: f(value),
+                    interrupted,
+                },
                 created_at: self.created_at,
-                #[cfg(feature = "derive")]
-                unreturned: None,
             },
             None => self.panic_used_after_async_drop(),
         }
@@ -442,6 +461,17 @@ impl<T: Debug> AsyncDropGuard<T> {
         unreachable!("a guard cannot be cloned")
     }
 
+    /// The value, and whether its cleanup was interrupted.
+    fn take_value(&mut self) -> Option<(T, bool)> {
+        match mem::replace(&mut self.state, State::Done(None)) {
+            State::Alive { value, interrupted } => Some((value, interrupted)),
+            done => {
+                self.state = done;
+                None
+            }
+        }
+    }
+
     /// Where the guard was created.
     pub(crate) fn created_at(&self) -> &'static Location<'static> {
         self.created_at
@@ -457,35 +487,50 @@ impl<T: Debug> AsyncDropGuard<T> {
         )
     }
 
-    /// What happens when a guard goes out of scope with a value that is not cleaned up: the whole policy.
     /// Reports that the cleanup was missed, of a value under this name, and drops the value. Then the guard is done.
     pub(crate) fn miss_cleanup(&mut self, name: Option<Cow<'static, str>>) {
-        if self.value.is_some() {
+        if !self.is_dropped() {
             self.report_missed_cleanup(name);
+            self.end_in_place();
         }
     }
 
-    /// Drops the value without its cleanup, which was reported in another way. Then the guard is done.
-    pub(crate) fn abandon(&mut self) {
-        self.value = None;
-    }
-
+    /// What happens when a guard goes out of scope with a value that is not cleaned up: the whole policy.
     #[cold]
     fn report_missed_cleanup(&mut self, name: Option<Cow<'static, str>>) {
-        let kind = if self.interrupted {
+        let guard = EndedInPlace(self);
+        let State::Alive { value, interrupted } = &guard.0.state else {
+            return;
+        };
+        let kind = if *interrupted {
             IncidentKind::Interrupted
         } else {
             IncidentKind::Forgotten
         };
-        if let Some(value) = self.value.take() {
-            // After the report, which may end in a panic, the value is dropped in any case.
-            let value = DroppedSafely::new(value);
-            let origin = ValueOrigin::of::<T>(self.created_at);
-            let origin = match name {
-                Some(name) => origin.named(name),
-                None => origin,
-            };
-            incident::report(&Incident::missed_cleanup(kind, value.get(), &origin));
+        let origin = ValueOrigin::of::<T>(guard.0.created_at);
+        let origin = match name {
+            Some(name) => origin.named(name),
+            None => origin,
+        };
+        incident::report(&Incident::missed_cleanup(kind, value, &origin));
+    }
+}
+
+impl<T> State<T> {
+    /// Assigned as a constant it needs no room on the stack, in a debug build either, but its size in the program.
+    ///
+    /// The value that is dropped for it may own guards, which own guards, and each does the same inside of the one before.
+    const DONE: Self = Self::Done(None);
+}
+
+/// Drops the value of a guard whose report may have ended in a panic.
+struct EndedInPlace<'a, T: Debug>(&'a mut AsyncDropGuard<T>);
+
+impl<T: Debug> Drop for EndedInPlace<'_, T> {
+    fn drop(&mut self) {
+        // Otherwise the value goes with its guard, and a panic of its `Drop` goes on.
+        if thread::panicking() {
+            contain_panic(|| self.0.state = State::DONE);
         }
     }
 }
@@ -502,7 +547,9 @@ pub trait SharedByClone {}
 
 impl<T: Debug> Drop for AsyncDropGuard<T> {
     fn drop(&mut self) {
-        self.miss_cleanup(None);
+        if !self.is_dropped() {
+            self.report_missed_cleanup(None);
+        }
     }
 }
 
@@ -511,9 +558,9 @@ impl<T: Debug> Deref for AsyncDropGuard<T> {
 
     #[track_caller]
     fn deref(&self) -> &T {
-        match &self.value {
-            Some(value) => value,
-            None => self.panic_used_after_async_drop(),
+        match &self.state {
+            State::Alive { value, .. } => value,
+            State::Done(_) => self.panic_used_after_async_drop(),
         }
     }
 }
@@ -521,19 +568,19 @@ impl<T: Debug> Deref for AsyncDropGuard<T> {
 impl<T: Debug> DerefMut for AsyncDropGuard<T> {
     #[track_caller]
     fn deref_mut(&mut self) -> &mut T {
-        // `ref mut` borrows in this arm alone; matching on `&mut self.value` would borrow in both.
-        match self.value {
-            Some(ref mut value) => value,
-            None => self.panic_used_after_async_drop(),
+        // `ref mut` borrows in this arm alone; matching on `&mut self.state` would borrow in both.
+        match self.state {
+            State::Alive { ref mut value, .. } => value,
+            State::Done(_) => self.panic_used_after_async_drop(),
         }
     }
 }
 
 impl<T: Debug> Debug for AsyncDropGuard<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.value {
-            Some(value) => f.debug_tuple("AsyncDropGuard").field(value).finish(),
-            None => f.write_str("AsyncDropGuard(<dropped>)"),
+        match &self.state {
+            State::Alive { value, .. } => f.debug_tuple("AsyncDropGuard").field(value).finish(),
+            State::Done(_) => f.write_str("AsyncDropGuard(<dropped>)"),
         }
     }
 }

@@ -7,7 +7,9 @@ use std::hash::Hash;
 use async_trait::async_trait;
 
 use crate::all::Cleanups;
-use crate::{AsyncDrop, AsyncDropGuard, DropErrors};
+use crate::async_drop::AsyncDrop;
+use crate::errors::DropErrors;
+use crate::guard::AsyncDropGuard;
 
 /// A hash map of guarded values, which cleans all of them up at once.
 ///
@@ -79,7 +81,8 @@ use crate::{AsyncDrop, AsyncDropGuard, DropErrors};
 /// # }
 /// ```
 pub struct AsyncDropHashMap<K, V: AsyncDrop + Debug> {
-    values: HashMap<K, AsyncDropGuard<V>>,
+    /// Boxed, so that no value moves when the map grows, and when it is cleaned up.
+    values: HashMap<K, Box<AsyncDropGuard<V>>>,
     /// Empty until the first cleanup, and then only filled while one is interrupted.
     cleanups: Cleanups<K, V>,
 }
@@ -154,7 +157,7 @@ where
     /// ```
     #[must_use = "the value that had this key before is a guard: bind it and end it with `.async_drop().await`; `let _ = ..` drops it, and that panics"]
     pub fn insert(&mut self, key: K, value: AsyncDropGuard<V>) -> Option<AsyncDropGuard<V>> {
-        self.values.insert(key, value)
+        self.values.insert(key, Box::new(value)).map(|old| *old)
     }
 
     /// Puts a value into the map unless the key is taken, and returns it to be worked with.
@@ -198,7 +201,7 @@ where
         if self.values.contains_key(&key) {
             return Err(TryInsertError { key, value });
         }
-        Ok(self.values.entry(key).or_insert(value))
+        Ok(self.values.entry(key).or_insert(Box::new(value)))
     }
 
     /// Looks at the value with this key.
@@ -231,7 +234,7 @@ where
         K: Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
-        self.values.get(key).map(|guard| &**guard)
+        self.values.get(key).map(|guard| &***guard)
     }
 
     /// Works with the value with this key.
@@ -266,7 +269,7 @@ where
         K: Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
-        self.values.get_mut(key).map(|guard| &mut **guard)
+        self.values.get_mut(key).map(|guard| &mut ***guard)
     }
 
     /// Takes the value with this key out of the map. The caller owns it, and must end it.
@@ -301,7 +304,7 @@ where
         K: Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
-        self.values.remove(key)
+        self.values.remove(key).map(|guard| *guard)
     }
 
     /// Whether the map has a value with this key.
@@ -422,7 +425,7 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// # }
     /// ```
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &V)> {
-        self.values.iter().map(|(key, guard)| (key, &**guard))
+        self.values.iter().map(|(key, guard)| (key, &***guard))
     }
 
     /// All keys and values to be worked with, in no certain order.
@@ -454,7 +457,7 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&K, &mut V)> {
         self.values
             .iter_mut()
-            .map(|(key, guard)| (key, &mut **guard))
+            .map(|(key, guard)| (key, &mut ***guard))
     }
 
     /// All keys, in no certain order.
@@ -510,7 +513,7 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// # }
     /// ```
     pub fn values(&self) -> impl ExactSizeIterator<Item = &V> {
-        self.values.values().map(|guard| &**guard)
+        self.values.values().map(|guard| &***guard)
     }
 
     /// Takes all values out of the map. The caller owns them, and must end each.
@@ -548,7 +551,8 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     #[must_use = "the values are out of the map already, and each is a guard: end all of them, as `async_drop_all(map.drain()).await` does; `let _ = ..` drops them, and that panics"]
     pub fn drain(&mut self) -> impl ExactSizeIterator<Item = (K, AsyncDropGuard<V>)> {
         // A drain of the standard map leaks what is behind the first value whose `Drop` panics. A vector does not.
-        self.values.drain().collect::<Vec<_>>().into_iter()
+        let values = self.values.drain().collect::<Vec<_>>().into_iter();
+        values.map(|(key, guard)| (key, *guard))
     }
 }
 

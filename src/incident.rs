@@ -29,7 +29,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 
 use crate::origin::ValueOrigin;
-use crate::panics::contain_panic;
+use crate::panics::{contain_panic, without_a_second_panic};
 
 /// What kind of thing went wrong.
 ///
@@ -357,12 +357,7 @@ pub(crate) fn report(incident: &Incident<'_>) {
         Some(hook) => hook(incident),
         None => default_hook(incident),
     };
-    if thread::panicking() {
-        // A second panic that left the `Drop` we are in would abort the process.
-        contain_panic(call);
-    } else {
-        call();
-    }
+    without_a_second_panic(call);
 }
 
 fn default_hook(incident: &Incident<'_>) {

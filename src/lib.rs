@@ -97,6 +97,7 @@ mod async_drop;
 mod guard;
 mod held_error;
 pub mod incident;
+mod kept_error;
 mod origin;
 mod panics;
 
@@ -109,6 +110,7 @@ mod all;
 mod cleanup_error;
 mod errors;
 mod flatten;
+mod many;
 mod stack;
 
 #[cfg(feature = "derive")]
@@ -116,6 +118,7 @@ mod derive;
 
 mod arc;
 mod hash_map;
+mod owner;
 mod result;
 mod shared;
 mod sync_drop;

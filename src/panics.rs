@@ -29,6 +29,15 @@ pub(crate) fn discard(panic: Panic) {
     }
 }
 
+/// Runs `f`, whose panic goes on unless the thread is unwinding already: a second one that left a `Drop` would abort the process.
+pub(crate) fn without_a_second_panic(f: impl FnOnce()) {
+    if thread::panicking() {
+        contain_panic(f);
+    } else {
+        f();
+    }
+}
+
 /// The first of several panics, which goes on when all is done.
 ///
 /// A later one is dropped, and so is this one if it is never resumed.
@@ -66,9 +75,7 @@ impl Drop for FirstPanic {
     }
 }
 
-/// Holds a value of a user's type, whose `Drop` may panic.
-///
-/// During a panic, a second one that left a `Drop` would abort the process, so it goes no further.
+/// Holds a value of a user's type, whose `Drop` may panic: during a panic that goes no further.
 pub(crate) struct DroppedSafely<T>(Option<T>);
 
 impl<T> DroppedSafely<T> {
@@ -88,9 +95,7 @@ impl<T> DroppedSafely<T> {
 impl<T> Drop for DroppedSafely<T> {
     fn drop(&mut self) {
         let value = self.0.take();
-        if thread::panicking() {
-            contain_panic(|| drop(value));
-        }
+        without_a_second_panic(|| drop(value));
     }
 }
 

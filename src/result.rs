@@ -2,7 +2,8 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-use crate::{AsyncDrop, AsyncDropGuard};
+use crate::async_drop::AsyncDrop;
+use crate::guard::AsyncDropGuard;
 
 /// A guarded value, or the error that came instead of it.
 ///

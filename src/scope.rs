@@ -2,9 +2,10 @@ use std::error::Error;
 use std::fmt::{self, Debug, Display};
 use std::panic::Location;
 
+use crate::async_drop::AsyncDrop;
+use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
 use crate::panics::DroppedSafely;
-use crate::{AsyncDrop, AsyncDropGuard};
 
 /// Runs `f` with the guarded value, then cleans the value up, however `f` ended.
 ///
@@ -65,16 +66,23 @@ use crate::{AsyncDrop, AsyncDropGuard};
 /// # Ok(())
 /// # }
 /// ```
-pub async fn with_async_drop<T, R, E>(
+#[expect(
+    clippy::manual_async_fn,
+    reason = "the future of an `async fn` would have room for the guard twice, as an argument and as a variable"
+)]
+pub fn with_async_drop<T, R, E>(
     mut guard: AsyncDropGuard<T>,
     f: impl AsyncFnOnce(&mut T) -> Result<R, E>,
-) -> Result<R, E>
+) -> impl Future<Output = Result<R, E>>
 where
     T: AsyncDrop + Debug,
     E: From<T::Error>,
 {
-    let body = f(&mut guard).await;
-    end_scope(guard, body, E::from).await
+    async move {
+        let body = f(&mut guard).await;
+        let cleanup = guard.async_drop().await;
+        first_error::<T, R, E>(body, cleanup, guard.created_at(), E::from)
+    }
 }
 
 /// Runs `f` with the guarded value, then cleans the value up, and keeps both errors if both fail.
@@ -138,22 +146,28 @@ where
 /// # Ok(())
 /// # }
 /// ```
-pub async fn with_async_drop_both_errors<T, R, B>(
+#[expect(
+    clippy::manual_async_fn,
+    reason = "the future of an `async fn` would have room for the guard twice, as an argument and as a variable"
+)]
+pub fn with_async_drop_both_errors<T, R, B>(
     mut guard: AsyncDropGuard<T>,
     f: impl AsyncFnOnce(&mut T) -> Result<R, B>,
-) -> Result<R, ScopeError<B, T::Error>>
+) -> impl Future<Output = Result<R, ScopeError<B, T::Error>>>
 where
     T: AsyncDrop + Debug,
 {
-    let body = f(&mut guard).await;
-    match (body, guard.async_drop().await) {
-        (Ok(value), Ok(())) => Ok(value),
-        (Err(body), Ok(())) => Err(ScopeError::Body(body)),
-        (Ok(value), Err(cleanup)) => {
-            let cleanup = drop_before::<T, R>(value, cleanup, guard.created_at());
-            Err(ScopeError::Cleanup(cleanup))
+    async move {
+        let body = f(&mut guard).await;
+        match (body, guard.async_drop().await) {
+            (Ok(value), Ok(())) => Ok(value),
+            (Err(body), Ok(())) => Err(ScopeError::Body(body)),
+            (Ok(value), Err(cleanup)) => {
+                let cleanup = drop_before::<T, R>(value, cleanup, guard.created_at());
+                Err(ScopeError::Cleanup(cleanup))
+            }
+            (Err(body), Err(cleanup)) => Err(ScopeError::Both { body, cleanup }),
         }
-        (Err(body), Err(cleanup)) => Err(ScopeError::Both { body, cleanup }),
     }
 }
 
@@ -314,43 +328,36 @@ impl<B: Error, C: Error> Error for ScopeError<B, C> {
 /// # Ok(())
 /// # }
 /// ```
-pub async fn async_drop_on_err<T, R, E>(
+#[expect(
+    clippy::manual_async_fn,
+    reason = "the future of an `async fn` would have room for the guard twice, as an argument and as a variable"
+)]
+pub fn async_drop_on_err<T, R, E>(
     mut guard: AsyncDropGuard<T>,
     f: impl AsyncFnOnce(&mut T) -> Result<R, E>,
-) -> Result<(AsyncDropGuard<T>, R), E>
+) -> impl Future<Output = Result<(AsyncDropGuard<T>, R), E>>
 where
     T: AsyncDrop + Debug,
 {
-    match f(&mut guard).await {
-        Ok(value) => Ok((guard, value)),
-        Err(error) => {
-            clean_up_after_error(guard).await;
-            Err(error)
+    async move {
+        match f(&mut guard).await {
+            Ok(value) => Ok((guard, value)),
+            Err(error) => {
+                clean_up_after_error(&mut guard).await;
+                Err(error)
+            }
         }
     }
 }
 
 /// Cleans up where an earlier error is already on its way to the caller, and reports an error of the cleanup.
-pub(crate) async fn clean_up_after_error<T>(mut guard: AsyncDropGuard<T>)
+pub(crate) async fn clean_up_after_error<T>(guard: &mut AsyncDropGuard<T>)
 where
     T: AsyncDrop + Debug,
 {
     if let Err(cleanup) = guard.async_drop().await {
         drop(HeldError::from_cleanup_of::<T>(cleanup, guard.created_at()));
     }
-}
-
-/// Cleans up after a body has ended, and returns what the caller gets.
-async fn end_scope<T, R, E>(
-    mut guard: AsyncDropGuard<T>,
-    body: Result<R, E>,
-    map_error: impl FnOnce(T::Error) -> E,
-) -> Result<R, E>
-where
-    T: AsyncDrop + Debug,
-{
-    let cleanup = guard.async_drop().await;
-    first_error::<T, R, E>(body, cleanup, guard.created_at(), map_error)
 }
 
 /// Decides which error the caller of a scope gets.
@@ -393,21 +400,28 @@ where
 /// What the macros expand to. It is not part of the public interface.
 #[doc(hidden)]
 pub mod __private {
-    use super::{AsyncDrop, AsyncDropGuard, Debug, end_scope};
+    use super::{AsyncDrop, AsyncDropGuard, Debug, first_error};
     use std::convert::Infallible;
 
     pub use std::convert::From;
 
     /// Ends the scope of `with_async_drop_2!`.
-    pub async fn end<T, R, E>(
-        guard: AsyncDropGuard<T>,
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the future of an `async fn` would have room for the guard twice, and the block has it already"
+    )]
+    pub fn end<T, R, E>(
+        mut guard: AsyncDropGuard<T>,
         body: Result<R, E>,
         map_error: impl FnOnce(T::Error) -> E,
-    ) -> Result<R, E>
+    ) -> impl Future<Output = Result<R, E>>
     where
         T: AsyncDrop + Debug,
     {
-        end_scope(guard, body, map_error).await
+        async move {
+            let cleanup = guard.async_drop().await;
+            first_error::<T, R, E>(body, cleanup, guard.created_at(), map_error)
+        }
     }
 
     /// Proves to [`end_infallible`] that the cleanup of this guard cannot fail.
@@ -422,17 +436,23 @@ pub mod __private {
     }
 
     /// Ends the scope of `with_async_drop_2_infallible!`.
-    pub async fn end_infallible<T, R>(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the future of an `async fn` would have room for the guard twice, and the block has it already"
+    )]
+    pub fn end_infallible<T, R>(
         mut guard: AsyncDropGuard<T>,
         body: R,
         never: fn(T::Error) -> !,
-    ) -> R
+    ) -> impl Future<Output = R>
     where
         T: AsyncDrop + Debug,
     {
-        match guard.async_drop().await {
-            Ok(()) => body,
-            Err(error) => never(error),
+        async move {
+            match guard.async_drop().await {
+                Ok(()) => body,
+                Err(error) => never(error),
+            }
         }
     }
 

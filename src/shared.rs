@@ -11,8 +11,11 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use async_trait::async_trait;
 use futures_util::future::{FutureExt, Shared};
 
+use crate::arc::AsyncDropArc;
+use crate::async_drop::AsyncDrop;
+use crate::guard::AsyncDropGuard;
+use crate::owner::{Owner, panic_no_new_owner};
 use crate::panics::contain_panic;
-use crate::{AsyncDrop, AsyncDropArc, AsyncDropGuard};
 
 /// Shares the creation of a guarded value: several tasks wait for it, it runs once, and each gets an owner.
 ///
@@ -105,13 +108,10 @@ where
     O: AsyncDrop + Debug + Send + Sync,
     Fut: Future<Output = AsyncDropGuard<O>>,
 {
-    Owner(Arc<Inner<O, Fut>>),
-    /// This was the last owner, and it runs the creation to its end.
-    Creating(Inner<O, Fut>),
+    /// The last one runs the creation to its end.
+    Owner(Owner<Inner<O, Fut>>),
     /// This was the last owner, and it lets go of the value.
     CleaningUp(AsyncDropGuard<AsyncDropArc<O>>),
-    /// This owner has let go, and has nothing to clean up.
-    LetGo,
 }
 
 struct Inner<O, Fut>
@@ -176,7 +176,7 @@ where
             outcome,
             wakes,
         };
-        Self::owner_at(Arc::new(inner), created_at)
+        Self::owner_at(Owner::new(inner), created_at)
     }
 
     /// Makes one more owner, which must be ended with `async_drop` like the first.
@@ -213,14 +213,15 @@ where
     /// ```
     #[track_caller]
     pub fn clone(owner: &AsyncDropGuard<Self>) -> AsyncDropGuard<Self> {
-        Self::owner_at(Arc::clone(owner.inner()), Location::caller())
+        let owner = Owner::Sharing(Arc::clone(owner.inner()));
+        Self::owner_at(owner, Location::caller())
     }
 
     fn owner_at(
-        inner: Arc<Inner<O, Fut>>,
+        owner: Owner<Inner<O, Fut>>,
         created_at: &'static Location<'static>,
     ) -> AsyncDropGuard<Self> {
-        let state = State::Owner(inner);
+        let state = State::Owner(owner);
         AsyncDropGuard::new_at(Self { state }, created_at)
     }
 }
@@ -307,26 +308,21 @@ where
     /// ```
     #[must_use]
     pub fn peek(&self) -> Option<&O> {
-        let outcome = match &self.state {
-            State::Owner(inner) => inner.outcome.get(),
-            State::Creating(inner) => inner.outcome.get(),
-            State::CleaningUp(value) if !value.is_dropped() => return value.peek(),
-            State::CleaningUp(_) | State::LetGo => None,
-        };
-        match outcome {
-            Some(Outcome::Created(value)) => value.peek(),
-            Some(Outcome::Panicked(_)) | None => None,
+        match &self.state {
+            State::Owner(owner) => match owner.get()?.outcome.get()? {
+                Outcome::Created(value) => value.peek(),
+                Outcome::Panicked(_) => None,
+            },
+            State::CleaningUp(value) if !value.is_dropped() => value.peek(),
+            State::CleaningUp(_) => None,
         }
     }
 
     #[track_caller]
     fn inner(&self) -> &Arc<Inner<O, Fut>> {
         match &self.state {
-            State::Owner(inner) => inner,
-            _ => panic!(
-                "{} gets no new owner: its cleanup has begun",
-                std::any::type_name::<Self>()
-            ),
+            State::Owner(owner) => owner.shared::<Self>(),
+            State::CleaningUp(_) => panic_no_new_owner::<Self>(),
         }
     }
 }
@@ -341,34 +337,27 @@ where
     type Error = O::Error;
 
     async fn async_drop_impl(&mut self) -> Result<(), Self::Error> {
-        self.state = match mem::replace(&mut self.state, State::LetGo) {
-            // As in `AsyncDropArc`: exactly one of several owners gets the content.
-            State::Owner(inner) => match Arc::into_inner(inner) {
-                Some(inner) => State::Creating(inner),
-                None => State::LetGo,
-            },
-            interrupted => interrupted,
-        };
-        if let State::Creating(inner) = &mut self.state {
+        if let State::Owner(owner) = &mut self.state {
+            let Some(inner) = owner.let_go() else {
+                return Ok(());
+            };
             if inner.creation.peek().is_none() {
                 (&mut inner.creation).await;
             }
-            self.state = match mem::replace(&mut self.state, State::LetGo) {
-                State::Creating(inner) => match inner.into_outcome() {
-                    Outcome::Created(value) => State::CleaningUp(value),
-                    Outcome::Panicked(panic) => {
-                        if let Some(panic) = take_panic(&panic) {
-                            resume_unwind(panic);
-                        }
-                        State::LetGo
+            let inner = mem::replace(owner, Owner::LetGo).into_last();
+            match inner.map(Inner::into_outcome) {
+                Some(Outcome::Created(value)) => self.state = State::CleaningUp(value),
+                Some(Outcome::Panicked(panic)) => {
+                    if let Some(panic) = take_panic(&panic) {
+                        resume_unwind(panic);
                     }
-                },
-                other => other,
-            };
+                }
+                None => {}
+            }
         }
         match &mut self.state {
             State::CleaningUp(value) => value.async_drop().await,
-            _ => Ok(()),
+            State::Owner(_) => Ok(()),
         }
     }
 }
@@ -412,7 +401,8 @@ where
         // Caught here, because a `Shared` would forget the panic and only say that there was one.
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let future = self.future.as_mut().expect(DONE_IS_NOT_POLLED);
-            let value = ready!(future.as_mut().poll(cx));
+            // Boxed at once, before anything else moves it.
+            let value = Box::new(ready!(future.as_mut().poll(cx)));
             // Dropped here with what it has captured, because a panic in that leaves a `Shared` waiting for ever.
             self.future = None;
             Poll::Ready(value)

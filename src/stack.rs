@@ -4,20 +4,17 @@ use std::any::Any;
 use std::fmt::{self, Debug};
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
-use std::mem;
 use std::ops::{Index, IndexMut};
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use futures_util::future::FutureExt;
 
 use crate::async_drop::AsyncDrop;
 use crate::cleanup_error::{CleanupError, CleanupErrors};
 use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
-use crate::panics::FirstPanic;
+use crate::many::{Order, Run};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -99,11 +96,9 @@ pub struct AsyncDropStack {
     id: u64,
     entries: Vec<Entry>,
     next_key: u64,
-    /// Of the cleanups that are done.
-    errors: Vec<HeldError<CleanupError>>,
-    done: usize,
 }
 
+/// It stays until all of the stack is cleaned up, and keeps the error of its value until then.
 struct Entry {
     key: u64,
     guard: Box<dyn ErasedGuard>,
@@ -167,8 +162,6 @@ impl AsyncDropStack {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             entries: Vec::new(),
             next_key: 0,
-            errors: Vec::new(),
-            done: 0,
         })
     }
 
@@ -348,7 +341,7 @@ impl AsyncDropStack {
     /// ```
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.left().count()
     }
 
     /// Whether there are no values in the stack.
@@ -366,7 +359,12 @@ impl AsyncDropStack {
     /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.left().next().is_none()
+    }
+
+    /// The entries whose value is not cleaned up yet.
+    fn left(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|it| !it.guard.is_done())
     }
 
     /// Keys grow from the bottom to the top.
@@ -385,22 +383,16 @@ impl AsyncDrop for AsyncDropStack {
     type Error = CleanupErrors;
 
     async fn async_drop_impl(&mut self) -> Result<(), CleanupErrors> {
-        let mut first_panic = FirstPanic::default();
-        for position in (0..self.entries.len()).rev() {
-            // An entry stays in its place while its cleanup runs, which may be interrupted.
-            let cleanup = self.entries[position].guard.clean_up();
-            // After a panic the value is only reported, or its cleanup runs again.
-            match AssertUnwindSafe(cleanup).catch_unwind().await {
-                Ok(error) => {
-                    self.errors.extend(error);
-                    self.done += 1;
-                    self.entries.remove(position);
-                }
-                Err(panic) => first_panic.keep(panic),
-            }
+        let mut run = Run::new(Order::OneByOne);
+        for entry in self.entries.iter_mut().rev() {
+            run.add(entry.guard.clean_up()).await;
         }
-        first_panic.resume();
-        CleanupErrors::check_held(mem::take(&mut self.errors), mem::take(&mut self.done))
+        // After a panic the errors stay in their guards, for a caller who catches it and calls again.
+        run.finish().await.resume();
+        let total = self.entries.len();
+        let entries = self.entries.drain(..).rev();
+        let errors = entries.filter_map(|mut it| it.guard.take_error());
+        CleanupErrors::check_held(errors.collect(), total)
     }
 }
 
@@ -445,7 +437,7 @@ fn no_such_value<T>() -> ! {
 impl Debug for AsyncDropStack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AsyncDropStack")?;
-        let types = self.entries.iter().map(|it| it.guard.type_name());
+        let types = self.left().map(|it| it.guard.type_name());
         f.debug_list()
             .entries(types.map(|it| it.to_owned()).map(Verbatim))
             .finish()
@@ -462,26 +454,32 @@ impl Debug for Verbatim {
 
 /// A guard of any type.
 trait ErasedGuard: Send {
-    /// Cleans it up, and returns the error.
+    /// Cleans it up. An error stays with it.
     fn clean_up(&mut self) -> Cleanup<'_>;
+    fn take_error(&mut self) -> Option<HeldError<CleanupError>>;
+    fn is_done(&self) -> bool;
     fn type_name(&self) -> &'static str;
     fn as_any(&self) -> &dyn Any;
     fn as_any_mut(&mut self) -> &mut dyn Any;
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
-type Cleanup<'a> = Pin<Box<dyn Future<Output = Option<HeldError<CleanupError>>> + Send + 'a>>;
+type Cleanup<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 impl<T> ErasedGuard for AsyncDropGuard<T>
 where
     T: AsyncDrop<Error: Into<BoxError>> + Debug + Send + 'static,
 {
     fn clean_up(&mut self) -> Cleanup<'_> {
-        Box::pin(async move {
-            let error = self.async_drop().await.err()?;
-            let error = HeldError::from_cleanup_of::<T>(error, self.created_at());
-            Some(error.map(CleanupError::failed))
-        })
+        Box::pin(self.async_drop_and_keep_error(CleanupError::failed))
+    }
+
+    fn take_error(&mut self) -> Option<HeldError<CleanupError>> {
+        self.take_kept_error()
+    }
+
+    fn is_done(&self) -> bool {
+        self.is_dropped()
     }
 
     fn type_name(&self) -> &'static str {

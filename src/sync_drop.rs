@@ -8,9 +8,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::async_drop::AsyncDrop;
+use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
 use crate::panics::contain_panic;
-use crate::{AsyncDrop, AsyncDropGuard};
 
 /// For tests: cleans a value up in its [`Drop`], by blocking the thread until the cleanup is done.
 ///
@@ -192,7 +193,8 @@ const ONLY_TAKEN_AT_THE_END: &str = "the guard is taken only by `into_inner_dont
 
 impl<T: AsyncDrop + Debug> Drop for SyncDrop<T> {
     fn drop(&mut self) {
-        let Some(mut guard) = self.guard.take() else {
+        // It stays where it is: a large value must not be moved onto the stack.
+        let Some(guard) = &mut self.guard else {
             return;
         };
         let created_at = guard.created_at();

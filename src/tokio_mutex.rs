@@ -3,7 +3,8 @@ use std::fmt::{self, Debug};
 use async_trait::async_trait;
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, TryLockError};
 
-use crate::{AsyncDrop, AsyncDropGuard};
+use crate::async_drop::AsyncDrop;
+use crate::guard::AsyncDropGuard;
 
 /// An async mutex around a guarded value: whoever holds the lock reaches the value directly.
 ///

@@ -220,16 +220,23 @@ where
             return Poll::Ready(Ok(()));
         }
         // Taken out for the time of the poll: a future that has panicked must not be polled again.
-        let mut closing = match (self.closing.take(), self.open.take()) {
-            (Some(closing), _) => closing.into_inner(),
-            (None, Some((value, close))) => Box::pin(close.into_inner()(value)),
-            (None, None) => panic!("the close of {self:?} panicked, so it cannot go on"),
+        let mut closing = match self.closing.take() {
+            Some(closing) => closing.into_inner(),
+            None => self.begin_close(),
         };
         let polled = closing.as_mut().poll(cx);
         // Kept after its end, too: its drop may panic, and the guard sees to it that no error is lost by that.
         self.closing = Some(Unshared::new(closing));
         self.closed = polled.is_ready();
         polled
+    }
+
+    /// Gives the value to the close. Only here it is moved, and only then must the stack have room for it.
+    fn begin_close(&mut self) -> Pin<Box<Fut>> {
+        match self.open.take() {
+            Some((value, close)) => Box::pin(close.into_inner()(value)),
+            None => panic!("the close of {self:?} panicked, so it cannot go on"),
+        }
     }
 }
 

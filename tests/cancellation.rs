@@ -1709,10 +1709,10 @@ mod reaper {
         };
         let cleanup = guard.async_drop_within(limit);
         let result = while_tasks_and_the_clock_run(runtime, handle, later_after, cleanup).await;
-        if let Err(DeadlineError::Passed { location, .. }) = result
+        if let Err(DeadlineError::Passed { origin, .. }) = &result
             && TypeId::of::<T>() == TypeId::of::<Value>()
         {
-            stage.given_up(location);
+            stage.given_up(origin.location());
         }
         stage.returned(&result);
     }

@@ -127,17 +127,13 @@ fn dl2_at_the_deadline_the_value_is_dropped_and_the_error_says_so() {
             )
         );
         assert!(error.source().is_none());
-        let DeadlineError::Passed {
-            limit,
-            type_name,
-            location,
-        } = error
-        else {
+        let DeadlineError::Passed { limit, origin, .. } = error else {
             panic!("it was too late")
         };
         assert_eq!(limit, LIMIT);
-        assert_eq!(type_name, "deadline::Upload");
-        assert_eq!(location.to_string(), place);
+        assert_eq!(origin.type_name(), "deadline::Upload");
+        assert_eq!(origin.location().to_string(), place);
+        assert_eq!(origin.name(), None);
 
         // Nothing is left to do, and dropping the guard is no incident.
         upload.async_drop().await.unwrap();

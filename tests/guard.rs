@@ -789,3 +789,12 @@ fn a_panic_caught_inside_the_guarded_value_changes_nothing() {
 
     assert_eq!(block_on(guard.async_drop()), Ok(()));
 }
+
+/// The one byte more that says which state it is, the place, and what their alignment wants.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn a_guard_is_hardly_larger_than_its_value() {
+    assert_eq!(size_of::<AsyncDropGuard<u64>>(), 24);
+    assert_eq!(size_of::<AsyncDropGuard<String>>(), 40);
+    assert_eq!(size_of::<AsyncDropGuard<[u8; 1000]>>(), 1016);
+}

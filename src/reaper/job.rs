@@ -59,7 +59,7 @@ impl<T: Debug> Adopted<T> {
 
     /// Drops a value that was reported in another way.
     fn abandon(mut self: Box<Self>) {
-        contain_panic(|| self.guard.abandon());
+        contain_panic(|| self.guard.end_in_place());
         contain_panic(|| drop(self));
     }
 }
