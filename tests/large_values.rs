@@ -577,31 +577,33 @@ mod reaper {
     }
 
     costs_no_stack! {
-        #[ignore = "until the reaper keeps what it adopted in a box"]
         cleaned_up_in_place: adopted(Large::guarded) => |adopted| {
             let (runtime, mut reaper, mut large) = *adopted;
             runtime.block_on(large.async_drop()).unwrap();
             drop(large);
             runtime.block_on(reaper.async_drop()).unwrap();
         }
-        #[ignore = "until the reaper keeps what it adopted in a box"]
         handed_over: adopted(|| Large::waiting(1)) => |adopted| {
             let (runtime, mut reaper, large) = *adopted;
             drop(large);
             runtime.block_on(reaper.async_drop()).unwrap();
         }
-        #[ignore = "until the reaper keeps what it adopted in a box"]
         handed_over_while_unwinding: adopted(Large::failing) => |adopted| {
             let (runtime, mut reaper, large) = *adopted;
             forget_while_unwinding(large);
             assert_eq!(runtime.block_on(reaper.async_drop()).unwrap_err().len(), 1);
         }
-        #[ignore = "until the reaper keeps what it adopted in a box"]
         handed_over_after_the_end: adopted(Large::guarded) => |adopted| {
             let (_runtime, reaper, large) = *adopted;
             asyncdrop::incident::set_hook(Box::new(|_| {}));
             drop(reaper);
             drop(large);
+        }
+        given_up_at_a_deadline: adopted(|| Large::waiting(usize::MAX)) => |adopted| {
+            let (runtime, reaper, large) = *adopted;
+            drop(large);
+            let end = AsyncDropReaper::shutdown(reaper, std::time::Duration::ZERO);
+            assert_eq!(runtime.block_on(end).unwrap_err().left(), 0);
         }
     }
 }

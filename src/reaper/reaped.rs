@@ -136,6 +136,7 @@ impl<T: Debug> Reaped<T> {
     /// or to hand the value to code that knows no reaper.
     /// What the guard was, it still is: one that was cleaned up is done, and one whose cleanup was interrupted is interrupted.
     /// A name that the value got at its adoption stays behind.
+    /// The guard leaves the box, so this is the one operation that moves the value.
     ///
     /// # Examples
     ///
