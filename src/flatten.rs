@@ -87,12 +87,12 @@ where
     async move {
         match (first, second) {
             (Ok(first), Ok(second)) => Ok((first, second)),
-            (Err(error), Ok(second)) => {
-                clean_up_after_error(second).await;
+            (Err(error), Ok(mut second)) => {
+                clean_up_after_error(&mut second).await;
                 Err(error.into_inner().into())
             }
-            (Ok(first), Err(error)) => {
-                clean_up_after_error(first).await;
+            (Ok(mut first), Err(error)) => {
+                clean_up_after_error(&mut first).await;
                 Err(error.into_inner().into())
             }
             (Err(first), Err(second)) => {
