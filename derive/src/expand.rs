@@ -1,15 +1,16 @@
 //! From the type to its `impl AsyncDrop`.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
-    Data, DeriveInput, Error, Fields, Index, Member, Path, Type, WherePredicate, parse_quote,
+    Data, DeriveInput, Error, Fields, Index, Lifetime, Member, Path, Token, Type, WherePredicate,
+    parse_quote,
 };
 
 use crate::errors::Errors;
-use crate::guards::{Holds, mentions};
+use crate::guards::{Holds, names};
 use crate::options::{self, OfField, OfType, Order};
 
 pub(crate) fn async_drop(input: &DeriveInput) -> TokenStream {
@@ -37,8 +38,8 @@ pub(crate) fn read(input: &DeriveInput) -> (OfType, Vec<Arm<'_>>, Errors) {
 
 /// One way the value can look: that of a struct, or a variant of an enum.
 pub(crate) struct Arm<'a> {
-    /// `Self` or `Self::Variant`.
-    path: TokenStream,
+    /// `Self::Variant`, if it is one.
+    path: Option<TokenStream>,
     guards: Vec<Guard<'a>>,
 }
 
@@ -75,28 +76,49 @@ impl<'a> Arm<'a> {
                 )),
             }
         }
-        let path = match variant {
-            Some(variant) => quote!(Self::#variant),
-            None => quote!(Self),
-        };
+        let path = variant.map(|variant| quote!(Self::#variant));
         Self { path, guards }
     }
 
-    fn to_tokens(&self, krate: &Path) -> TokenStream {
+    /// Adds the guards of a struct to `guards`. It makes no variable that could meet a name of the user.
+    fn of_struct(&self, guards: TokenStream) -> TokenStream {
+        self.add_all(guards, |guard| {
+            let member = &guard.member;
+            quote_spanned!(guard.ty.span()=> &mut self.#member)
+        })
+    }
+
+    /// An arm of a `match` over an enum, which adds the guards of its variant to `guards`.
+    fn of_enum(&self, guards: TokenStream) -> TokenStream {
         let path = &self.path;
-        let bindings = self.guards.iter().enumerate().map(|(index, guard)| {
-            // An error that the compiler has with this field shall point to its type.
-            let span = guard.ty.span().resolved_at(Span::mixed_site());
-            Ident::new(&format!("field_{index}"), span)
-        });
-        let bindings: Vec<_> = bindings.collect();
         let members = self.guards.iter().map(|guard| &guard.member);
-        let names = self.guards.iter().map(|guard| &guard.name);
-        quote! {
-            #path { #(#members: #bindings,)* .. } => {
-                #(#krate::__derive::Guards::add(&mut guards, #names, #bindings);)*
-            }
-        }
+        let bindings = self.guards.iter().map(Guard::binding);
+        let guards = self.add_all(guards, |guard| guard.binding().into_token_stream());
+        quote!(#path { #(#members: #bindings,)* .. } => #guards,)
+    }
+
+    fn add_all(
+        &self,
+        guards: TokenStream,
+        field: impl Fn(&Guard<'_>) -> TokenStream,
+    ) -> TokenStream {
+        self.guards.iter().fold(guards, |guards, guard| {
+            let name = &guard.name;
+            let field = field(guard);
+            quote!(#guards.and(#name, #field))
+        })
+    }
+}
+
+impl Guard<'_> {
+    /// A variable for the field. A macro cannot hide it from a `static` of the same name, so the name is one that nothing has.
+    fn binding(&self) -> Ident {
+        let member = match &self.member {
+            Member::Named(name) => name.unraw().to_string(),
+            Member::Unnamed(index) => index.index.to_string(),
+        };
+        // An error that the compiler has with this field shall point to its type.
+        Ident::new(&format!("__asyncdrop_derive_{member}"), self.ty.span())
     }
 }
 
@@ -156,15 +178,16 @@ fn implementation(input: &DeriveInput, options: &OfType, arms: &[Arm<'_>]) -> To
             Order::Reverse => quote!(Reverse),
             Order::Concurrent => quote!(Concurrent),
         };
-        let arms = arms.iter().map(|arm| arm.to_tokens(krate));
-        // The guards are taken out of `self` here, so that the future holds nothing else of it, and need not be `Send`.
-        quote! {
-            let mut guards = #krate::__derive::Guards::<'_, #collected>::new();
-            match self {
-                #(#arms)*
+        let none = quote!(#krate::__derive::Guards::<'_, #collected>::new());
+        let guards = match arms {
+            [arm] if arm.path.is_none() => arm.of_struct(none),
+            arms => {
+                let arms = arms.iter().map(|arm| arm.of_enum(none.clone()));
+                quote!(match self { #(#arms)* })
             }
-            #krate::__derive::Guards::clean_up(guards, #krate::__derive::Order::#order)
-        }
+        };
+        // The guards are taken out of `self` here, so that the future holds nothing else of it, and need not be `Send`.
+        quote!(#krate::__derive::Guards::clean_up(#guards, #krate::__derive::Order::#order))
     };
 
     let mut generics = generics.clone();
@@ -173,24 +196,64 @@ fn implementation(input: &DeriveInput, options: &OfType, arms: &[Arm<'_>]) -> To
         generics.make_where_clause().predicates.extend(bounds);
     }
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    quote! {
+    let [of_self, of_future] = ["async_drop_self", "async_drop_future"].map(|it| unused(it, input));
+    let error = quote!(<#collected as #krate::__derive::Collected>::Error);
+    quiet(quote! {
         #[automatically_derived]
-        #[allow(deprecated)]
         impl #impl_generics #krate::AsyncDrop for #ident #type_generics #where_clause {
-            type Error = <#collected as #krate::__derive::Collected>::Error;
+            type Error = #error;
 
             // What `async_trait` makes of the method. Its own output names `Box`, which means something else in some modules.
-            fn async_drop_impl<'async_drop_self, 'async_drop_future>(
-                &'async_drop_self mut self,
-            ) -> #krate::__derive::Cleanup<'async_drop_future, Self::Error>
+            // `Self::Error` would mean a variant of that name, too.
+            fn async_drop_impl<#of_self, #of_future>(
+                &#of_self mut self,
+            ) -> #krate::__derive::Cleanup<#of_future, #error>
             where
-                'async_drop_self: 'async_drop_future,
-                Self: 'async_drop_future,
+                #of_self: #of_future,
+                Self: #of_future,
             {
                 #body
             }
         }
+    })
+}
+
+/// A lifetime that the type does not have.
+fn unused(name: &str, input: &DeriveInput) -> Lifetime {
+    let mut name = format!("'{name}");
+    while input
+        .generics
+        .lifetimes()
+        .any(|it| it.lifetime.to_string() == name)
+    {
+        name.push('_');
     }
+    Lifetime::new(&name, Span::call_site())
+}
+
+/// Marks all of it as written by the macro, at the places where the user wrote it.
+///
+/// The compiler then does not warn of what the user did not write twice, as of a deprecated field.
+/// An `#[allow]` would do that as well, and is an error in a crate that forbids the lint.
+fn quiet(tokens: TokenStream) -> TokenStream {
+    let quiet = |mut token: TokenTree| {
+        if let TokenTree::Group(group) = &token {
+            let span = group.span();
+            let mut group = Group::new(group.delimiter(), quiet(group.stream()));
+            group.set_span(span);
+            token = group.into();
+        }
+        let keeps_its_meaning = match &token {
+            // `$crate` is the crate of the macro that it comes from. `gen` is a keyword where this macro was written.
+            TokenTree::Ident(ident) => ident != "$crate" && ident != "gen",
+            _ => true,
+        };
+        if keeps_its_meaning {
+            token.set_span(token.span().resolved_at(Span::call_site()));
+        }
+        token
+    };
+    tokens.into_iter().map(quiet).collect()
 }
 
 /// What the type parameters must be able to do, said of the fields that they stand in.
@@ -204,17 +267,17 @@ fn bounds(
     krate: &Path,
 ) -> Vec<WherePredicate> {
     let parameters: Vec<_> = input.generics.type_params().map(|it| &it.ident).collect();
+    let itself = Ident::from(<Token![Self]>::default());
     let types = arms
         .iter()
         .flat_map(|arm| &arm.guards)
         .map(|guard| guard.ty);
     types
-        .filter(|ty| mentions(ty, |name| parameters.contains(&name)))
+        .filter(|ty| parameters.iter().any(|it| names(ty, it)))
         // A type that holds itself can be cleaned up if it can be cleaned up: as a bound, that has no end.
-        .filter(|ty| !mentions(ty, |name| *name == input.ident))
+        .filter(|ty| !names(ty, &input.ident) && !names(ty, &itself))
         .map(|ty| {
-            let span = ty.span().resolved_at(Span::mixed_site());
-            let bound = quote_spanned!(span=> #krate::__derive::Field<#collected>);
+            let bound = quote_spanned!(ty.span()=> #krate::__derive::Field<#collected>);
             parse_quote!(#ty: #bound)
         })
         .collect()

@@ -6,6 +6,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::expand::read;
+use crate::guards::names;
 
 /// The first lines of all messages.
 fn messages(input: TokenStream) -> Vec<String> {
@@ -237,4 +238,26 @@ fn dv13_a_union_is_refused() {
             "`derive(AsyncDrop)` cannot know which field of a union is alive; implement `AsyncDrop` by hand",
         ]
     );
+}
+
+#[test]
+fn a_path_names_what_it_begins_with() {
+    let pool = quote::format_ident!("Pool");
+    for ty in [
+        quote!(Pool),
+        quote!(Vec<AsyncDropGuard<Pool<T>>>),
+        quote!(AsyncDropGuard<Pool::<T>>),
+        quote!(<Pool<T> as Iterator>::Item),
+        quote!([Pool<T>; 2]),
+    ] {
+        assert!(names(&ty, &pool), "{ty}");
+    }
+    for ty in [
+        quote!(inner::Pool),
+        quote!(AsyncDropGuard<::inner::Pool<T>>),
+        quote!(<T as Iterator>::Pool),
+        quote!(Pools),
+    ] {
+        assert!(!names(&ty, &pool), "{ty}");
+    }
 }
