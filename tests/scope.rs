@@ -1265,9 +1265,9 @@ fn w8_a_question_mark_in_the_expression_leaves_the_function() {
                 session.async_drop().await?;
             }
             _ => with_async_drop_2_infallible!(
-                scratch = match open("eve", diary).await? {
-                    _never => AsyncDropGuard::new(Scratch(diary.clone())),
-                },
+                scratch = open("eve", diary)
+                    .await?
+                    .map_unsafe(|session| Scratch(session.diary.clone())),
                 { scratch.0.write("the block runs") }
             ),
         }
@@ -1347,7 +1347,7 @@ fn w8_the_futures_of_the_macros_hold_the_value_once() {
             with_async_drop_2_infallible!(large = large(), {
                 tokio::task::yield_now().await;
                 assert_eq!(large.0[0], 7);
-            })
+            });
         }),
         size(async {
             let ended: Result<(), Infallible> = with_async_drop_2!(large = large(), {
