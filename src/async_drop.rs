@@ -27,6 +27,12 @@ use async_trait::async_trait;
 /// - **It leaves the value fit to be dropped.**
 ///   The value's own [`Drop`], if it has one, runs right after, also when the cleanup returned an error.
 ///
+/// # Guards inside of guards
+///
+/// A cleanup that awaits the cleanup of another guard needs some stack for each level.
+/// On a thread with 2 MiB a debug build has room for thousands of levels, or for some hundred with `#[derive(AsyncDrop)]`.
+/// Values in a long row are better owned side by side, in an [`AsyncDropStack`](crate::AsyncDropStack), than each by the one before.
+///
 /// # Examples
 ///
 /// A task that is told to stop, then awaited:

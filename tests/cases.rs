@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use asyncdrop::{
     AsyncDrop, AsyncDropGuard, AsyncDropReaper, AsyncDropStack, AsyncDropWith, async_drop_all,
-    async_drop_on_err, async_trait, with_async_drop_2,
+    async_drop_on_err, async_trait, incident, with_async_drop_2,
 };
 use send_wrapper::SendWrapper;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -450,5 +450,33 @@ mod c17 {
         });
         with_async_drop_2!(pool, { pool.query("SELECT 1").await }).unwrap();
         assert_eq!(entries(&log), ["SELECT 1", "closed"]);
+    }
+
+    #[tokio::test]
+    async fn c17_a_closure_remembers_its_line_and_a_path_does_not() {
+        async fn close(pool: Pool) -> io::Result<()> {
+            pool.close().await;
+            Ok(())
+        }
+
+        let incidents: Arc<Mutex<Vec<String>>> = Arc::default();
+        incident::set_hook(Box::new({
+            let incidents = Arc::clone(&incidents);
+            move |incident| {
+                let file = incident.location().file();
+                incidents.lock().unwrap().push(file.to_owned());
+            }
+        }));
+        let pool = || Some(Pool(Log::default()));
+        drop(pool().map(|pool| AsyncDropWith::new(pool, close)));
+        let unguarded = AsyncDropWith::new((), async |()| io::Result::Ok(()));
+        let unguarded = Some(unguarded.unsafe_into_inner_dont_drop());
+        drop(unguarded.map(AsyncDropGuard::new));
+        drop(incident::take_hook());
+
+        let incidents = incidents.lock().unwrap();
+        assert_eq!(incidents.len(), 2);
+        assert_eq!(incidents[0], file!());
+        assert_ne!(incidents[1], file!());
     }
 }

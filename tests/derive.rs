@@ -1294,6 +1294,28 @@ fn dv10_the_names_inside_the_macro_do_not_meet_those_of_the_user() {
     assert_eq!(ended(block_on(line.async_drop())), ["One.0"]);
 }
 
+/// Each level of a cleanup needs some stack, of which a thread has 2 MiB. The book says how many levels that is.
+#[test]
+fn dv10_five_hundred_values_can_hold_one_another() {
+    #[derive(Debug, AsyncDrop)]
+    struct Node {
+        next: Option<Box<AsyncDropGuard<Node>>>,
+    }
+
+    fn program() {
+        let mut first = AsyncDropGuard::new(Node { next: None });
+        for _ in 1..500 {
+            let next = Some(Box::new(first));
+            first = AsyncDropGuard::new(Node { next });
+        }
+        block_on(first.async_drop()).unwrap();
+    }
+
+    let outcome = run_in_new_process("dv10_five_hundred_values_can_hold_one_another", program);
+    assert!(outcome.lived_on, "{}", outcome.stderr);
+    assert_eq!(outcome.stderr, "");
+}
+
 // DV11
 
 #[test]
