@@ -18,8 +18,20 @@ use async_trait::async_trait;
 ///   A `?` between two cleanups skips the second when the first fails.
 ///   Run all of them, then return the error.
 ///   For a type that only ends the guards in its fields, `#[derive(AsyncDrop)]` does that, with the feature `derive`.
+/// - **It is [`Send`].**
+///   The future of the cleanup must be `Send`, and it borrows the value, so the value must be `Send` as well:
+///   the library cannot know which thread will run it. `#[async_trait(?Send)]` is refused by the compiler.
+///   What lives on one thread, such as an [`Rc`](std::rc::Rc), can be put into a `SendWrapper` of the crate
+///   [`send_wrapper`](https://docs.rs/send_wrapper), which is `Send` and panics on any other thread.
+///   If the cleanup awaits a future that is not `Send`, wrap that future, too.
 /// - **It leaves the value fit to be dropped.**
 ///   The value's own [`Drop`], if it has one, runs right after, also when the cleanup returned an error.
+///
+/// # Guards inside of guards
+///
+/// A cleanup that awaits the cleanup of another guard needs some stack for each level.
+/// On a thread with 2 MiB a debug build has room for thousands of levels, or for some hundred with `#[derive(AsyncDrop)]`.
+/// Values in a long row are better owned side by side, in an [`AsyncDropStack`](crate::AsyncDropStack), than each by the one before.
 ///
 /// # Examples
 ///

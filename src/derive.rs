@@ -81,6 +81,8 @@
 ///
 /// Tuple structs, generic types and enums work; of an enum the fields of the current variant are cleaned up.
 /// A generic type that holds itself must say that its parameters are `Send`.
+/// Two generic types that hold each other would need bounds without end, so when you use them the compiler reports an overflow.
+/// Let one of them hold a trait object, `AsyncDropGuard<Box<dyn AsyncDrop<Error = ..> + Send>>`, which names no parameter.
 ///
 /// # Errors
 ///
@@ -364,8 +366,10 @@ pub mod __derive {
             Self(Vec::new())
         }
 
-        pub fn add(&mut self, name: &'static str, field: &'a mut impl Field<C>) {
-            field.add_to(self, name);
+        #[must_use]
+        pub fn and(mut self, name: &'static str, field: &'a mut impl Field<C>) -> Self {
+            field.add_to(&mut self, name);
+            self
         }
 
         pub fn clean_up(self, order: Order) -> Cleanup<'a, C::Error>

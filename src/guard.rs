@@ -89,6 +89,9 @@ impl<T: Debug> AsyncDropGuard<T> {
     /// Arms a guard around `value`, which the guard owns from now on.
     ///
     /// The place of the call is remembered, and named should the cleanup be missed.
+    /// If you pass this function on as a path, the call is in the function that gets it: a guard from
+    /// `option.map(AsyncDropGuard::new)` names a line of the standard library, one from
+    /// `option.map(|value| AsyncDropGuard::new(value))` yours.
     ///
     /// # Examples
     ///

@@ -55,7 +55,7 @@
 //! | make sure that it is | [`AsyncDropGuard`] |
 //! | clean up at the end of a block, however it ends | [`with_async_drop_2!`], [`with_async_drop_2_infallible!`], [`with_async_drop`] |
 //! | do so and get both errors where the block and the cleanup fail | [`with_async_drop_both_errors`] |
-//! | clean up only when a step between creating a value and handing it out failed | [`async_drop_on_err`], [`flatten_async_drop()`] |
+//! | clean up only when a step between creating a value and handing it out failed | [`async_drop_on_err!`], [`async_drop_on_err()`], [`flatten_async_drop()`] |
 //! | clean up many values at once | [`async_drop_all`], [`AsyncDropHashMap`], with every error in [`DropErrors`] |
 //! | share one value between owners | [`AsyncDropArc`], [`AsyncDropWeak`] |
 //! | change it from several tasks | `AsyncDropTokioMutex`, with the feature `tokio` |

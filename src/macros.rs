@@ -1,11 +1,15 @@
 /// Runs a block, then cleans up a guard, however the block ended.
 ///
-/// The first argument names a variable that holds an [`AsyncDropGuard`](crate::AsyncDropGuard).
-/// The macro takes it over: inside the block the name is the guard, mutable; after the block the value is cleaned up and gone.
+/// The first argument names a variable that holds an [`AsyncDropGuard`](crate::AsyncDropGuard), or makes one:
+/// with `name = expression` the scope evaluates the expression, once, and calls the guard `name`.
+/// A `?` or an `.await` in that expression belongs to the function around the scope, because the scope begins after it.
+/// The macro takes the guard over: inside the block the name is the guard, mutable; after the block the value is cleaned up and gone.
 /// The macro awaits by itself and its value is a `Result`, so use it in async code without a further `.await`.
 ///
 /// The block must end with a `Result<R, E>`.
 /// `?` and `return` leave the block, not the function around it.
+///
+/// The value may borrow, and so may the block; if all of it is `Send`, the future around the macro can be spawned.
 ///
 /// # Errors
 ///
@@ -62,23 +66,41 @@
 /// # }
 /// ```
 ///
+/// The scope makes the variable itself, of what a function returns:
+///
+/// ```
+/// use asyncdrop::{AsyncDropGuard, BoxedAsyncDropWith, AsyncDropWith, with_async_drop_2};
+/// use std::{io, path::Path};
+/// use tokio::{fs::File, io::AsyncWriteExt};
+///
+/// /// A file that is written to the disk before it is closed.
+/// async fn open(path: &Path) -> io::Result<AsyncDropGuard<BoxedAsyncDropWith<File, io::Error>>> {
+///     let file = File::create(path).await?;
+///     Ok(AsyncDropWith::boxed(file, async |file| file.sync_all().await))
+/// }
+///
+/// async fn save(path: &Path, report: &str) -> io::Result<()> {
+///     with_async_drop_2!(file = open(path).await?, { file.write_all(report.as_bytes()).await })
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("report");
+/// # save(&path, "all is well").await?;
+/// # assert_eq!(tokio::fs::read_to_string(path).await?, "all is well");
+/// # Ok(())
+/// # }
+/// ```
+///
 /// With a function that turns the error of the cleanup into that of the block:
 ///
 /// ```
-/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2};
-/// # use std::io;
-/// # #[derive(Debug)]
-/// # struct Journal;
-/// # #[async_trait]
-/// # impl AsyncDrop for Journal {
-/// #     type Error = io::Error;
-/// #     async fn async_drop_impl(&mut self) -> io::Result<()> {
-/// #         Err(io::Error::other("the disk is full"))
-/// #     }
-/// # }
+/// use asyncdrop::{AsyncDropWith, with_async_drop_2};
+/// use std::io;
+///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let journal = AsyncDropGuard::new(Journal);
+/// let journal = AsyncDropWith::new((), async |()| Err(io::Error::other("the disk is full")));
 /// let result: Result<(), String> = with_async_drop_2!(
 ///     journal,
 ///     { Ok(()) },
@@ -89,16 +111,32 @@
 /// ```
 #[macro_export]
 macro_rules! with_async_drop_2 {
-    ($guard:ident, $block:block $(,)?) => {
-        $crate::with_async_drop_2!($guard, $block, $crate::__private::From::from)
+    (self $($rest:tt)*) => {
+        $crate::__not_a_scope!("with_async_drop_2!", name)
     };
-    ($guard:ident, $block:block, $map_error:expr $(,)?) => {{
-        #[allow(unused_mut)]
-        let mut $guard = $guard;
+    ($guard:ident, $block:block $(,)?) => {
+        $crate::with_async_drop_2!($guard = $guard, $block)
+    };
+    ($guard:ident, $block:block, $map_error:expr $(,)?) => {
+        $crate::with_async_drop_2!($guard = $guard, $block, $map_error)
+    };
+    ($name:ident = $guard:expr, $block:block $(,)?) => {
+        $crate::with_async_drop_2!($name = $guard, $block, $crate::__private::From::from)
+    };
+    ($name:ident = $guard:expr, $block:block, $map_error:expr $(,)?) => {{
+        let mut $name: $crate::AsyncDropGuard<_> = $guard;
         // The block of its own keeps `?` and `return` from leaving before the cleanup.
         let body = async $block.await;
-        $crate::__private::end($guard, body, $map_error).await
+        // Lent and not moved, so that the future holds the value once, and the `mut` above is never unused.
+        let ended = $crate::__private::end(&mut $name, body, $map_error).await;
+        ended
     }};
+    ($name:ident $(= $guard:expr)?, $($rest:tt)*) => {
+        $crate::__not_a_scope!("with_async_drop_2!", block)
+    };
+    ($($rest:tt)*) => {
+        $crate::__not_a_scope!("with_async_drop_2!", name)
+    };
 }
 
 /// Runs a block, then cleans up a guard whose cleanup cannot fail.
@@ -106,6 +144,7 @@ macro_rules! with_async_drop_2 {
 /// Like [`with_async_drop_2!`](crate::with_async_drop_2!), for values whose
 /// [`AsyncDrop::Error`](crate::AsyncDrop::Error) is [`Infallible`](std::convert::Infallible).
 /// Its value is whatever the block ends with: a number, a `Result` of any kind, nothing at all.
+/// The first argument is the name of a variable, or `name = expression`, as there.
 ///
 /// # Panics
 ///
@@ -120,36 +159,166 @@ macro_rules! with_async_drop_2 {
 /// # Examples
 ///
 /// ```
-/// use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2_infallible};
-/// use std::convert::Infallible;
-///
-/// #[derive(Debug)]
-/// struct Buffer(Vec<u8>);
-///
-/// #[async_trait]
-/// impl AsyncDrop for Buffer {
-///     type Error = Infallible;
-///
-///     async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
-///         self.0.fill(0);
-///         Ok(())
-///     }
-/// }
+/// use asyncdrop::{AsyncDropWith, with_async_drop_2_infallible};
+/// use std::{collections::BTreeSet, convert::Infallible};
+/// use tokio::sync::Mutex;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let buffer = AsyncDropGuard::new(Buffer(vec![1, 2, 3]));
-/// let sum: u8 = with_async_drop_2_infallible!(buffer, { buffer.0.iter().sum() });
-/// assert_eq!(sum, 6);
+/// let running = Mutex::new(BTreeSet::from(["backup"]));
+/// let job = AsyncDropWith::new("backup", async |name| {
+///     running.lock().await.remove(name);
+///     Ok::<(), Infallible>(())
+/// });
+/// let files: u32 = with_async_drop_2_infallible!(job, {
+///     println!("{} begins", **job);
+///     // .. back up ..
+///     7
+/// });
+/// assert_eq!(files, 7);
+/// assert!(running.lock().await.is_empty());
 /// # }
 /// ```
 #[macro_export]
 macro_rules! with_async_drop_2_infallible {
-    ($guard:ident, $block:block $(,)?) => {{
-        #[allow(unused_mut)]
-        let mut $guard = $guard;
-        let never = $crate::__private::cannot_fail(&$guard);
+    (self $($rest:tt)*) => {
+        $crate::__not_a_scope!("with_async_drop_2_infallible!", name)
+    };
+    ($guard:ident, $block:block $(,)?) => {
+        $crate::with_async_drop_2_infallible!($guard = $guard, $block)
+    };
+    ($name:ident = $guard:expr, $block:block $(,)?) => {{
+        let mut $name: $crate::AsyncDropGuard<_> = $guard;
+        let never = $crate::__private::cannot_fail(&$name);
         let body = async $block.await;
-        $crate::__private::end_infallible($guard, body, never).await
+        let ended = $crate::__private::end_infallible(&mut $name, body, never).await;
+        ended
     }};
+    ($name:ident $(= $guard:expr)?, $($rest:tt)*) => {
+        $crate::__not_a_scope!("with_async_drop_2_infallible!", block)
+    };
+    ($($rest:tt)*) => {
+        $crate::__not_a_scope!("with_async_drop_2_infallible!", name)
+    };
+}
+
+/// Runs a block, and cleans up only if it failed: with `Ok`, the guard is returned beside the block's value.
+///
+/// It is for the steps between making a value and handing it out: log in, agree on a version, begin a transaction.
+/// It does what the function [`async_drop_on_err`](fn@crate::async_drop_on_err) does, and takes a block in place of a closure.
+/// So it can do what the function cannot: a value that borrows, such as a transaction that holds a `&mut` to its connection,
+/// works in a future that is spawned.
+///
+/// The arguments are those of [`with_async_drop_2!`](crate::with_async_drop_2!): the name of a variable that holds the guard,
+/// or `name = expression`, then the block, which ends with a `Result<R, E>`.
+/// The macro awaits by itself, and its value is a `Result<(AsyncDropGuard<T>, R), E>`.
+/// The guard in it is armed, and cleaning it up is now your job.
+///
+/// # Errors
+///
+/// The error of the block, after the cleanup. If the cleanup fails too, its error is reported as a
+/// [`Suppressed`](crate::incident::IncidentKind::Suppressed) incident.
+///
+/// # Panics
+///
+/// - A panic in the block goes on, and the cleanup is skipped. The guard reports it as an incident.
+/// - A panic in the cleanup goes on, and the error of the block is dropped.
+///
+/// # Cancel safety
+///
+/// Dropping the future around the macro drops the guard, armed or interrupted, and that is an incident.
+/// If the block had ended by then, what it ended with is dropped, its error too.
+///
+/// # Examples
+///
+/// ```
+/// use asyncdrop::{AsyncDrop, AsyncDropGuard, async_drop_on_err, async_trait};
+/// use std::io;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+///
+/// /// A transaction borrows its connection, and is rolled back by its cleanup.
+/// #[derive(Debug)]
+/// struct Transaction<'c>(&'c mut DuplexStream);
+///
+/// #[async_trait]
+/// impl AsyncDrop for Transaction<'_> {
+///     type Error = io::Error;
+///
+///     async fn async_drop_impl(&mut self) -> io::Result<()> {
+///         self.0.write_all(b"R").await
+///     }
+/// }
+///
+/// async fn begin(stream: &mut DuplexStream) -> io::Result<AsyncDropGuard<Transaction<'_>>> {
+///     let transaction = AsyncDropGuard::new(Transaction(stream));
+///     let (transaction, ()) = async_drop_on_err!(transaction, {
+///         transaction.0.write_all(b"B").await?;
+///         match transaction.0.read_u8().await? {
+///             b'B' => Ok(()),
+///             _ => Err(io::Error::other("the server is read-only")),
+///         }
+///     })?;
+///     Ok(transaction)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> io::Result<()> {
+/// let (mut ours, mut theirs) = tokio::io::duplex(64);
+/// theirs.write_all(b"E").await?;
+/// // The transaction borrows, and its future is spawned.
+/// let task = tokio::spawn(async move { begin(&mut ours).await.map(drop) });
+/// assert_eq!(task.await?.unwrap_err().to_string(), "the server is read-only");
+///
+/// let mut heard = String::new();
+/// theirs.read_to_string(&mut heard).await?;
+/// assert_eq!(heard, "BR");
+/// # Ok(())
+/// # }
+/// ```
+#[macro_export]
+macro_rules! async_drop_on_err {
+    (self $($rest:tt)*) => {
+        $crate::__not_a_scope!("async_drop_on_err!", name)
+    };
+    ($guard:ident, $block:block $(,)?) => {
+        $crate::async_drop_on_err!($guard = $guard, $block)
+    };
+    ($name:ident = $guard:expr, $block:block $(,)?) => {{
+        let mut $name: $crate::AsyncDropGuard<_> = $guard;
+        let body = async $block.await;
+        let body = $crate::__private::end_on_err(&mut $name, body).await;
+        $crate::__private::hand_out($name, body)
+    }};
+    ($name:ident $(= $guard:expr)?, $($rest:tt)*) => {
+        $crate::__not_a_scope!("async_drop_on_err!", block)
+    };
+    ($($rest:tt)*) => {
+        $crate::__not_a_scope!("async_drop_on_err!", name)
+    };
+}
+
+/// What the scopes say about arguments that they cannot use.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __not_a_scope {
+    ($scope:literal, name) => {
+        ::core::compile_error!(::core::concat!(
+            "`",
+            $scope,
+            "` wants a name for the guard first, then a block: `",
+            $scope,
+            "(guard, { .. })` with a variable that holds the guard, or `",
+            $scope,
+            "(guard = expression, { .. })`, which makes the variable"
+        ))
+    };
+    ($scope:literal, block) => {
+        ::core::compile_error!(::core::concat!(
+            "`",
+            $scope,
+            "` wants a block after the guard, in braces and without `async`: `",
+            $scope,
+            "(guard, { .. })`"
+        ))
+    };
 }

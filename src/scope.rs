@@ -12,6 +12,13 @@ use crate::panics::DroppedSafely;
 /// This is the function behind [`with_async_drop_2!`](crate::with_async_drop_2!), for those who want to pass a closure on.
 /// The guard is owned by the scope, and the value is gone when it returns.
 ///
+/// # Values that borrow
+///
+/// A value with a lifetime, such as a `Transaction<'c>` that borrows its connection, works here as long as the future is awaited
+/// in place. But if a future around it is spawned, the compiler says that the `implementation of AsyncFnOnce is not general enough`:
+/// it cannot prove for every lifetime that the future of the closure is `Send`.
+/// The macro [`with_async_drop_2!`](crate::with_async_drop_2!) has no closure, so it takes such values in spawned futures, too.
+///
 /// # Errors
 ///
 /// - The error of `f`, if it failed. Should the cleanup fail too, its error is reported as a
@@ -87,7 +94,10 @@ where
 
 /// Runs `f` with the guarded value, then cleans the value up, and keeps both errors if both fail.
 ///
-/// It is [`with_async_drop`] for those who must tell the error of the body from that of the cleanup.
+/// It is [`with_async_drop`] for callers that must tell the error of the body from that of the cleanup.
+///
+/// As there, a value that borrows does not work in a future that is spawned.
+/// [`with_async_drop_2!`](crate::with_async_drop_2!) takes it, or you can call `async_drop` yourself and keep both results.
 ///
 /// # Errors
 ///
@@ -267,6 +277,13 @@ impl<B: Error, C: Error> Error for ScopeError<B, C> {
 /// It is for the steps between creating a value and handing it out: log in, select a database, send a greeting.
 /// When all went well the caller gets the guard back, still armed, and owns it.
 ///
+/// # Values that borrow
+///
+/// A value with a lifetime, such as a `Transaction<'c>` that borrows its connection, works here as long as the future is awaited
+/// in place. But if a future around it is spawned, the compiler says that the `implementation of AsyncFnOnce is not general enough`:
+/// it cannot prove for every lifetime that the future of the closure is `Send`.
+/// The macro [`async_drop_on_err!`](crate::async_drop_on_err!) has no closure, so it takes such values in spawned futures, too.
+///
 /// # Errors
 ///
 /// The error of `f`. Should the cleanup fail too, its error is reported as a
@@ -400,28 +417,47 @@ where
 /// What the macros expand to. It is not part of the public interface.
 #[doc(hidden)]
 pub mod __private {
-    use super::{AsyncDrop, AsyncDropGuard, Debug, first_error};
+    use super::{AsyncDrop, AsyncDropGuard, Debug, clean_up_after_error, first_error};
     use std::convert::Infallible;
 
     pub use std::convert::From;
 
     /// Ends the scope of `with_async_drop_2!`.
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "the future of an `async fn` would have room for the guard twice, and the block has it already"
-    )]
-    pub fn end<T, R, E>(
-        mut guard: AsyncDropGuard<T>,
+    pub async fn end<T, R, E>(
+        guard: &mut AsyncDropGuard<T>,
         body: Result<R, E>,
         map_error: impl FnOnce(T::Error) -> E,
-    ) -> impl Future<Output = Result<R, E>>
+    ) -> Result<R, E>
     where
         T: AsyncDrop + Debug,
     {
-        async move {
-            let cleanup = guard.async_drop().await;
-            first_error::<T, R, E>(body, cleanup, guard.created_at(), map_error)
+        let cleanup = guard.async_drop().await;
+        first_error::<T, R, E>(body, cleanup, guard.created_at(), map_error)
+    }
+
+    /// Cleans up for `async_drop_on_err!`, if the block has failed.
+    pub async fn end_on_err<T, R, E>(
+        guard: &mut AsyncDropGuard<T>,
+        body: Result<R, E>,
+    ) -> Result<R, E>
+    where
+        T: AsyncDrop + Debug,
+    {
+        if body.is_err() {
+            clean_up_after_error(guard).await;
         }
+        body
+    }
+
+    /// What `async_drop_on_err!` returns: the guard leaves the scope if the block succeeded.
+    pub fn hand_out<T, R, E>(
+        guard: AsyncDropGuard<T>,
+        body: Result<R, E>,
+    ) -> Result<(AsyncDropGuard<T>, R), E>
+    where
+        T: AsyncDrop + Debug,
+    {
+        body.map(|value| (guard, value))
     }
 
     /// Proves to [`end_infallible`] that the cleanup of this guard cannot fail.
@@ -436,23 +472,17 @@ pub mod __private {
     }
 
     /// Ends the scope of `with_async_drop_2_infallible!`.
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "the future of an `async fn` would have room for the guard twice, and the block has it already"
-    )]
-    pub fn end_infallible<T, R>(
-        mut guard: AsyncDropGuard<T>,
+    pub async fn end_infallible<T, R>(
+        guard: &mut AsyncDropGuard<T>,
         body: R,
         never: fn(T::Error) -> !,
-    ) -> impl Future<Output = R>
+    ) -> R
     where
         T: AsyncDrop + Debug,
     {
-        async move {
-            match guard.async_drop().await {
-                Ok(()) => body,
-                Err(error) => never(error),
-            }
+        match guard.async_drop().await {
+            Ok(()) => body,
+            Err(error) => never(error),
         }
     }
 

@@ -14,7 +14,9 @@ use asyncdrop::{
     async_drop_all, async_drop_on_err, async_trait, flatten_async_drop, with_async_drop,
     with_async_drop_2, with_async_drop_2_infallible, with_async_drop_both_errors,
 };
-use sweep::{AnyValue, Ending, Failure, NO_FAILING_ENDING, Stage, SureValue, Sweep, Value, wait};
+use sweep::{
+    AnyValue, Borrowing, Ending, Failure, NO_FAILING_ENDING, Stage, SureValue, Sweep, Value, wait,
+};
 
 type Guard<T> = AsyncDropGuard<T>;
 
@@ -360,6 +362,82 @@ mod scopes {
             let result = async_drop_on_err(guard, async |value| body(value, Err(error)).await);
             let result = result.await.map(|_| ());
             stage.expect(result == Err(Failure("the body")), "the error of the body");
+            stage.returned(&result);
+        });
+    }
+
+    #[test]
+    fn the_macro_that_makes_the_variable() {
+        Sweep::of(1).run(one, async |kept, stage| {
+            if kept.is_none() {
+                return;
+            }
+            let mut open = async || {
+                wait(1).await;
+                kept.take().expect("it is opened once")
+            };
+            let result = with_async_drop_2!(guard = open().await, { body(&guard, Ok(1)).await });
+            stage.returned(&result);
+        });
+    }
+
+    #[test]
+    fn the_macro_around_a_value_that_borrows() {
+        Sweep::of(1).run(
+            |stage| (one(stage), 0),
+            async |(kept, begun), stage| {
+                let Some(guard) = kept.take() else { return };
+                let borrowing = guard.map_unsafe(|value| Borrowing(value, begun));
+                let result = with_async_drop_2!(borrowing, { body(&borrowing, Ok(1)).await });
+                stage.expect(*begun == 1, "one cleanup");
+                stage.returned(&result);
+            },
+        );
+    }
+
+    #[test]
+    fn the_macro_of_async_drop_on_err_around_a_block_that_succeeds() {
+        /// What the macro gave back is kept, and ended by the next step.
+        struct Kept(Option<Guard<Value>>, Option<Guard<Value>>);
+        Sweep::of(1).run(
+            |stage| Kept(one(stage), None),
+            async |kept, stage| {
+                if let Some(guard) = kept.0.take() {
+                    let result = async_drop_on_err!(guard, { body(&guard, Ok(1)).await });
+                    let (guard, one) = result.expect("the block succeeds");
+                    stage.expect(one == 1, "what the block returned");
+                    kept.1 = Some(guard);
+                }
+                if let Some(guard) = &mut kept.1 {
+                    end(stage, guard).await;
+                }
+            },
+        );
+    }
+
+    #[test]
+    fn the_macro_of_async_drop_on_err_around_a_block_that_fails() {
+        Sweep::of(1).run(one, async |kept, stage| {
+            let Some(guard) = kept.take() else { return };
+            let error = Failure("the block");
+            let result = async_drop_on_err!(guard, { body(&guard, Err(error)).await });
+            let result = result.map(|_| ());
+            stage.expect(
+                result == Err(Failure("the block")),
+                "the error of the block",
+            );
+            stage.returned(&result);
+        });
+    }
+
+    #[test]
+    fn the_macro_of_async_drop_on_err_around_a_block_that_panics() {
+        Sweep::of(1).panics_itself().run(one, async |kept, stage| {
+            let Some(guard) = kept.take() else { return };
+            let result: Result<(_, ()), Failure> = async_drop_on_err!(guard, {
+                wait(1).await;
+                panic!("the block panics")
+            });
             stage.returned(&result);
         });
     }

@@ -1095,6 +1095,227 @@ fn dv10_a_type_made_by_another_macro() {
     assert_eq!(names_of(errors), ["one", "more", "other"]);
 }
 
+#[test]
+fn dv10_a_type_can_hold_one_of_the_same_name_from_another_module() {
+    mod inner {
+        use super::{AsyncDrop, Debug, Session, async_trait};
+
+        #[derive(Debug)]
+        pub(super) struct Pool<T>(pub(super) T, pub(super) Session);
+
+        #[async_trait]
+        impl<T: Send + Debug> AsyncDrop for Pool<T> {
+            type Error = String;
+
+            async fn async_drop_impl(&mut self) -> Result<(), String> {
+                self.1.async_drop_impl().await
+            }
+        }
+    }
+
+    // Without a bound for the field, `T` would not be known to be `Send`.
+    #[derive(Debug, AsyncDrop)]
+    struct Pool<T: Debug> {
+        inner: AsyncDropGuard<inner::Pool<T>>,
+    }
+
+    let diary = Diary::default();
+    let inner = AsyncDropGuard::new(inner::Pool(7, failing("ada", &diary)));
+    assert_eq!(inner.0, 7);
+    let errors = block_on(AsyncDropGuard::new(Pool { inner }).async_drop()).unwrap_err();
+    assert_eq!(names_of(errors), ["inner"]);
+}
+
+#[test]
+fn dv10_a_path_that_ends_like_a_parameter_does_not_name_it() {
+    mod session {
+        pub(super) type T = super::Session;
+    }
+
+    // A bound for `path` would have no parameter in it, which is a warning.
+    #[deny(warnings)]
+    #[derive(Debug, AsyncDrop)]
+    struct Client<T: AsyncDrop + Debug + Send> {
+        parameter: AsyncDropGuard<T>,
+        path: AsyncDropGuard<session::T>,
+    }
+
+    let diary = Diary::default();
+    let client = Client {
+        parameter: AsyncDropGuard::new(Counter("seven")),
+        path: guard(failing("ada", &diary)),
+    };
+    let errors = block_on(AsyncDropGuard::new(client).async_drop()).unwrap_err();
+    assert_eq!(names_of(errors), ["parameter", "path"]);
+}
+
+#[test]
+fn dv10_a_type_can_hold_itself_under_each_of_its_names() {
+    #[derive(Debug, AsyncDrop)]
+    struct Tree<T: AsyncDrop + Debug + Send> {
+        own: AsyncDropGuard<T>,
+        #[allow(clippy::use_self, reason = "it is what is tested")]
+        named: Vec<AsyncDropGuard<Tree<T>>>,
+        itself: Vec<AsyncDropGuard<Self>>,
+        in_another: Vec<AsyncDropGuard<Pair<Self, T>>>,
+    }
+
+    #[derive(Debug, AsyncDrop)]
+    struct Pair<A: Debug, B: Debug> {
+        one: AsyncDropGuard<A>,
+        other: AsyncDropGuard<B>,
+    }
+
+    fn leaf(number: &'static str) -> AsyncDropGuard<Tree<Counter>> {
+        AsyncDropGuard::new(Tree {
+            own: AsyncDropGuard::new(Counter(number)),
+            named: Vec::new(),
+            itself: Vec::new(),
+            in_another: Vec::new(),
+        })
+    }
+
+    let mut root = leaf("1");
+    root.named.push(leaf("two"));
+    root.itself.push(leaf("4"));
+    let one = leaf("five");
+    let other = AsyncDropGuard::new(Counter("6"));
+    root.in_another
+        .push(AsyncDropGuard::new(Pair { one, other }));
+
+    let errors = block_on(root.async_drop()).unwrap_err();
+    assert_eq!(names_of(errors), ["named", "in_another"]);
+}
+
+/// With `Folder<T>` in its place, each would need a bound on the other. A trait object names no parameter.
+#[test]
+fn dv10_two_generic_types_can_hold_each_other_if_one_hides_its_parameter() {
+    #[derive(Debug, AsyncDrop)]
+    struct Folder<T: AsyncDrop + Debug + Send> {
+        own: AsyncDropGuard<T>,
+        entries: Vec<AsyncDropGuard<Entry<T>>>,
+    }
+
+    #[derive(Debug, AsyncDrop)]
+    struct Entry<T: AsyncDrop + Debug + Send> {
+        own: AsyncDropGuard<T>,
+        folder: Option<AsyncDropGuard<Box<dyn AsyncDrop<Error = CleanupErrors> + Send>>>,
+    }
+
+    let counter = |text| AsyncDropGuard::new(Counter(text));
+    let folder = AsyncDropGuard::new(Folder {
+        own: counter("one"),
+        entries: Vec::new(),
+    });
+    let entry = AsyncDropGuard::new(Entry {
+        own: counter("2"),
+        folder: Some(folder.into_box().map_unsafe(|it| it as _)),
+    });
+    let mut root = AsyncDropGuard::new(Folder {
+        own: counter("3"),
+        entries: vec![entry],
+    });
+
+    let text = block_on(root.async_drop()).unwrap_err().to_string();
+    let names = ["entries", "folder", "own"];
+    let places: Vec<_> = names
+        .iter()
+        .map(|name| text.find(&format!("{name:?}")))
+        .collect();
+    assert!(places.is_sorted() && places[0].is_some(), "{text}");
+}
+
+#[test]
+fn dv10_the_names_inside_the_macro_do_not_meet_those_of_the_user() {
+    #![allow(
+        non_upper_case_globals,
+        dead_code,
+        reason = "they only have to be there"
+    )]
+
+    mod of_a_module {
+        use super::{AsyncDrop, AsyncDropGuard, Session};
+
+        static guards: u8 = 1;
+        static field_0: u8 = 1;
+        const field_1: u8 = 1;
+        const this: u8 = 1;
+
+        #[derive(Debug, AsyncDrop)]
+        pub(super) struct Client {
+            pub(super) session: AsyncDropGuard<Session>,
+            pub(super) other: AsyncDropGuard<Session>,
+        }
+
+        /// An `Error` here must not be taken for that of the trait.
+        #[derive(Debug, AsyncDrop)]
+        pub(super) enum Phase {
+            Error(AsyncDropGuard<Session>, AsyncDropGuard<Session>),
+            Item,
+            Output,
+        }
+    }
+
+    #[derive(Debug, AsyncDrop)]
+    struct Lines<'async_drop_self, 'async_drop_future, const guards: usize, const field_0: usize> {
+        session: AsyncDropGuard<Session>,
+        lines: [&'async_drop_self str; guards],
+        more: [&'async_drop_future str; field_0],
+    }
+
+    #[derive(Debug, AsyncDrop)]
+    enum Line<'a, const field_0: usize> {
+        One(AsyncDropGuard<Session>, &'a str),
+        Many([&'a str; field_0]),
+    }
+
+    let diary = Diary::default();
+    let session = |user| guard(failing(user, &diary));
+    let ended = |names: Result<(), FieldErrors>| names_of(names.unwrap_err());
+
+    let (ada, bob) = (session("ada"), session("bob"));
+    let mut client = AsyncDropGuard::new(of_a_module::Client {
+        session: ada,
+        other: bob,
+    });
+    assert_eq!(ended(block_on(client.async_drop())), ["session", "other"]);
+
+    let phase = of_a_module::Phase::Error(session("ada"), session("bob"));
+    let mut phase = AsyncDropGuard::new(phase);
+    assert_eq!(ended(block_on(phase.async_drop())), ["Error.0", "Error.1"]);
+
+    let mut lines = AsyncDropGuard::new(Lines {
+        session: session("ada"),
+        lines: ["one"],
+        more: ["two", "three"],
+    });
+    assert_eq!(ended(block_on(lines.async_drop())), ["session"]);
+    let mut line = AsyncDropGuard::new(Line::<0>::One(session("ada"), "one"));
+    assert_eq!(ended(block_on(line.async_drop())), ["One.0"]);
+}
+
+/// Each level of a cleanup needs some stack, of which a thread has 2 MiB. The book says how many levels that is.
+#[test]
+fn dv10_five_hundred_values_can_hold_one_another() {
+    #[derive(Debug, AsyncDrop)]
+    struct Node {
+        next: Option<Box<AsyncDropGuard<Node>>>,
+    }
+
+    fn program() {
+        let mut first = AsyncDropGuard::new(Node { next: None });
+        for _ in 1..500 {
+            let next = Some(Box::new(first));
+            first = AsyncDropGuard::new(Node { next });
+        }
+        block_on(first.async_drop()).unwrap();
+    }
+
+    let outcome = run_in_new_process("dv10_five_hundred_values_can_hold_one_another", program);
+    assert!(outcome.lived_on, "{}", outcome.stderr);
+    assert_eq!(outcome.stderr, "");
+}
+
 // DV11
 
 #[test]
@@ -1202,7 +1423,7 @@ fn dv12_the_macro_works_in_a_crate_that_depends_on_asyncdrop_alone() {
     assert_eq!(stderr, "");
     assert_eq!(
         String::from_utf8(output.stdout).unwrap(),
-        "cleaned up\n".repeat(6)
+        "cleaned up\n".repeat(9)
     );
 }
 

@@ -1,4 +1,4 @@
-//! The promises W1 to W6, and what else the scopes must stand.
+//! The promises W1 to W8, and what else the scopes must stand.
 
 mod common;
 
@@ -517,7 +517,7 @@ fn w4_the_macros_work_in_a_crate_that_depends_on_asyncdrop_alone() {
     assert_eq!(stderr, "");
     assert_eq!(
         String::from_utf8(output.stdout).unwrap(),
-        "the block ends\ncleaned up\n".repeat(5)
+        "the block ends\ncleaned up\n".repeat(8)
     );
 }
 
@@ -961,4 +961,402 @@ fn a_scope_that_was_never_polled_reports_a_forgotten_guard() {
 
     let kinds: Vec<_> = incidents.iter().map(|it| it.kind).collect();
     assert_eq!(kinds, [IncidentKind::Forgotten]);
+}
+
+/// A value with a lifetime: it writes into the diary of the session that it has borrowed.
+#[derive(Debug)]
+struct Transaction<'s> {
+    session: &'s mut Session,
+    ending: Result<(), &'static str>,
+}
+
+#[async_trait]
+impl AsyncDrop for Transaction<'_> {
+    type Error = String;
+
+    async fn async_drop_impl(&mut self) -> Result<(), String> {
+        tokio::task::yield_now().await;
+        self.session.diary.write("rolled back");
+        self.ending.map_err(str::to_owned)
+    }
+}
+
+impl<'s> Transaction<'s> {
+    #[track_caller]
+    fn of(session: &'s mut Session) -> AsyncDropGuard<Self> {
+        let ending = Ok(());
+        AsyncDropGuard::new(Self { session, ending })
+    }
+
+    /// Needs `&mut` across an `.await`, as most of what a client does.
+    async fn execute(&mut self, sql: &str) -> Result<usize, AppError> {
+        tokio::task::yield_now().await;
+        if sql == "nonsense" {
+            return Err(AppError::Body("syntax error"));
+        }
+        self.session.diary.write(sql);
+        Ok(sql.len())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn w7_the_macro_takes_a_value_that_borrows_in_a_future_that_is_spawned() {
+    async fn insert(diary: Diary, sql: &str) -> Result<usize, AppError> {
+        let mut session = Session::of("ada", &diary);
+        let transaction = Transaction::of(&mut session);
+        let inserted = with_async_drop_2!(transaction, { transaction.execute(sql).await })?;
+        let again = with_async_drop_2!(
+            transaction = Transaction::of(&mut session),
+            { transaction.execute(sql).await },
+            AppError::Cleanup
+        )?;
+        // The borrow has ended with the scope.
+        session.user = "grace";
+        Ok(inserted + again)
+    }
+
+    let diary = Diary::default();
+    let sql = String::from("insert");
+    let task = tokio::spawn({
+        let diary = diary.clone();
+        async move { insert(diary, &sql).await }
+    });
+
+    assert_eq!(task.await.unwrap(), Ok(12));
+    diary.assert_reads(&[
+        "insert",
+        "rolled back",
+        "insert",
+        "rolled back",
+        "grace dropped",
+    ]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn w7_the_infallible_macro_takes_a_value_that_borrows_in_a_future_that_is_spawned() {
+    #[derive(Debug)]
+    struct Entry<'d>(&'d mut Vec<&'static str>);
+
+    #[async_trait]
+    impl AsyncDrop for Entry<'_> {
+        type Error = Infallible;
+
+        async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
+            tokio::task::yield_now().await;
+            self.0.push("end");
+            Ok(())
+        }
+    }
+
+    let task = tokio::spawn(async {
+        let mut lines = Vec::new();
+        let number =
+            with_async_drop_2_infallible!(entry = AsyncDropGuard::new(Entry(&mut lines)), {
+                let lines = &mut entry.0;
+                tokio::task::yield_now().await;
+                lines.push("begin");
+                7
+            });
+        (number, lines)
+    });
+
+    assert_eq!(task.await.unwrap(), (7, vec!["begin", "end"]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn w7_async_drop_on_err_takes_a_value_that_borrows_in_a_future_that_is_spawned() {
+    async fn begin<'s>(
+        session: &'s mut Session,
+        sql: &str,
+    ) -> Result<AsyncDropGuard<Transaction<'s>>, AppError> {
+        let transaction = Transaction::of(session);
+        let (transaction, length) =
+            async_drop_on_err!(transaction, { transaction.execute(sql).await })?;
+        assert_eq!(length, sql.len());
+        Ok(transaction)
+    }
+
+    let diary = Diary::default();
+    let task = tokio::spawn({
+        let diary = diary.clone();
+        async move {
+            let mut session = Session::of("ada", &diary);
+            let refused = begin(&mut session, "nonsense").await.map(drop);
+            diary.write("refused");
+            let mut transaction = begin(&mut session, "begin").await?;
+            diary.write("begun");
+            transaction.async_drop().await?;
+            Ok::<_, AppError>(refused)
+        }
+    });
+
+    assert_eq!(task.await.unwrap(), Ok(Err(AppError::Body("syntax error"))));
+    diary.assert_reads(&[
+        "rolled back",
+        "refused",
+        "begin",
+        "begun",
+        "rolled back",
+        "ada dropped",
+    ]);
+}
+
+#[test]
+fn w7_in_async_drop_on_err_the_blocks_error_wins_and_the_cleanups_is_reported() {
+    let diary = Diary::default();
+    let line = line!() + 1;
+    let session = failing_session(&diary);
+
+    let (result, incidents) = record(|| {
+        block_on(async {
+            async_drop_on_err!(session, {
+                Err::<u32, _>(AppError::Body("the line is dead"))
+            })
+        })
+    });
+
+    assert_eq!(
+        result.map(|(_, number)| number),
+        Err(AppError::Body("the line is dead"))
+    );
+    assert_eq!(incidents, [suppressed(place!(line, 19))]);
+    diary.assert_reads(&["ada cleanup begins", "ada cleanup fails", "ada dropped"]);
+}
+
+#[test]
+fn w7_in_async_drop_on_err_a_question_mark_and_a_return_leave_the_block_only() {
+    for (number, expected) in [("7", Some(7)), ("none", Some(0)), ("seven", None)] {
+        let diary = Diary::default();
+        let result: Result<_, AppError> = block_on(async {
+            let session = session(&diary);
+            let result = async_drop_on_err!(session, {
+                diary.write("block ends");
+                if number == "none" {
+                    return Ok(0);
+                }
+                let number: u32 = number.parse()?;
+                Ok(number)
+            });
+            diary.write("still in the function");
+            result
+        });
+        match (result, expected) {
+            (Ok((mut session, number)), Some(expected)) => {
+                assert_eq!(number, expected);
+                diary.assert_reads(&["block ends", "still in the function"]);
+                // It is returned armed.
+                block_on(session.async_drop()).unwrap();
+            }
+            (Err(AppError::Number(_)), None) => diary.assert_reads(&[
+                "block ends",
+                "ada cleanup begins",
+                "ada cleanup ends",
+                "ada dropped",
+                "still in the function",
+            ]),
+            (result, _) => panic!("{result:?}"),
+        }
+    }
+}
+
+#[test]
+fn w7_a_panic_in_the_block_of_async_drop_on_err_skips_the_cleanup_and_is_reported() {
+    let diary = Diary::default();
+    let line = line!() + 1;
+    let session = AsyncDropGuard::new(Session::of("ada", &diary));
+
+    let (message, incidents) = record(|| {
+        message_of_panic(|| {
+            block_on(async {
+                async_drop_on_err!(session, {
+                    if session.user == "ada" {
+                        panic!("the line is dead");
+                    }
+                    Ok::<(), AppError>(())
+                })
+            })
+        })
+    });
+
+    assert_eq!(message, "the line is dead");
+    assert_forgotten_while_unwinding(&incidents, place!(line, 19));
+    diary.assert_reads(&["ada dropped"]);
+}
+
+#[test]
+fn w7_a_panic_in_the_cleanup_of_async_drop_on_err_goes_on() {
+    let diary = Diary::default();
+    let session = panicking_session(&diary);
+
+    let (message, incidents) = record(|| {
+        message_of_panic(|| {
+            block_on(async {
+                async_drop_on_err!(session, {
+                    Err::<(), _>(AppError::Body("the line is dead"))
+                })
+            })
+        })
+    });
+
+    assert_eq!(message, "no route");
+    let kinds: Vec<_> = incidents.iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, [IncidentKind::Interrupted]);
+    diary.assert_reads(&["ada cleanup begins", "ada cleanup panics", "ada dropped"]);
+}
+
+/// Opens a session, or is refused.
+#[track_caller]
+fn open(
+    user: &str,
+    diary: &Diary,
+) -> impl Future<Output = Result<AsyncDropGuard<Session>, AppError>> {
+    let opened = match user {
+        "ada" => Ok(session(diary)),
+        _ => Err(AppError::Body("refused")),
+    };
+    diary.write("open");
+    async { opened }
+}
+
+#[test]
+fn w8_the_scope_makes_the_binding_of_an_expression_that_is_evaluated_once() {
+    let diary = Diary::default();
+
+    let (first, second): (Result<_, AppError>, Result<_, AppError>) = block_on(async {
+        let first = with_async_drop_2!(session = open("ada", &diary).await?, {
+            session.user = "grace";
+            Ok(session.user.len())
+        });
+        let second = with_async_drop_2!(
+            session = open("ada", &diary).await?,
+            { Ok(session.user.len()) },
+            AppError::Cleanup,
+        );
+        Ok::<_, AppError>((first, second))
+    })
+    .unwrap();
+
+    assert_eq!((first, second), (Ok(5), Ok(3)));
+    diary.assert_reads(&[
+        "open",
+        "grace cleanup begins",
+        "grace cleanup ends",
+        "grace dropped",
+        "open",
+        "ada cleanup begins",
+        "ada cleanup ends",
+        "ada dropped",
+    ]);
+}
+
+#[test]
+fn w8_a_question_mark_in_the_expression_leaves_the_function() {
+    async fn run(diary: &Diary, scope: u8) -> Result<(), AppError> {
+        match scope {
+            0 => with_async_drop_2!(session = open("eve", diary).await?, {
+                session.diary.write("the block runs");
+                Ok::<(), AppError>(())
+            })?,
+            1 => {
+                let (mut session, ()) = async_drop_on_err!(session = open("eve", diary).await?, {
+                    session.diary.write("the block runs");
+                    Ok::<(), AppError>(())
+                })?;
+                session.async_drop().await?;
+            }
+            _ => with_async_drop_2_infallible!(
+                scratch = open("eve", diary)
+                    .await?
+                    .map_unsafe(|session| Scratch(session.diary.clone())),
+                { scratch.0.write("the block runs") }
+            ),
+        }
+        diary.write("still in the function");
+        Ok(())
+    }
+
+    for scope in 0..3 {
+        let diary = Diary::default();
+        let result = block_on(run(&diary, scope));
+        assert_eq!(result, Err(AppError::Body("refused")));
+        diary.assert_reads(&["open"]);
+    }
+}
+
+#[test]
+fn w8_the_expression_may_use_what_is_called_like_the_guard() {
+    let diary = Diary::default();
+
+    let result: Result<usize, AppError> = block_on(async {
+        let session = "grace";
+        // The expression sees the name as it was, and so does what comes after the scope.
+        let inside = with_async_drop_2!(
+            session = AsyncDropGuard::new(Session::of(session, &diary)),
+            { Ok::<_, AppError>(session.user) }
+        )?;
+        Ok(inside.len() + session.len())
+    });
+
+    assert_eq!(result, Ok(10));
+}
+
+#[test]
+fn w8_async_drop_on_err_and_the_infallible_macro_make_the_binding_too() {
+    let diary = Diary::default();
+
+    block_on(async {
+        let (mut session, seven) = async_drop_on_err!(session = open("ada", &diary).await?, {
+            session.user = "grace";
+            Ok::<_, AppError>(7)
+        })?;
+        assert_eq!((session.user, seven), ("grace", 7));
+        session.async_drop().await?;
+
+        let scratch = || AsyncDropGuard::new(Scratch(diary.clone()));
+        let length: usize = with_async_drop_2_infallible!(it = scratch(), { it.0.entries().len() });
+        assert_eq!(length, 4);
+        Ok::<_, AppError>(())
+    })
+    .unwrap();
+
+    diary.assert_reads(&[
+        "open",
+        "grace cleanup begins",
+        "grace cleanup ends",
+        "grace dropped",
+        "scratch cleaned up",
+    ]);
+}
+
+/// A guard is lent to the cleanup and not moved into it, so the future of a scope has its value once.
+#[test]
+fn w8_the_futures_of_the_macros_hold_the_value_once() {
+    #[derive(Debug)]
+    struct Large([u8; 10_000]);
+    cleaned_up_at_once!(Large);
+
+    fn size<F: Future>(scope: F) -> usize {
+        let size = size_of_val(&scope);
+        block_on(scope);
+        size
+    }
+    let large = || AsyncDropGuard::new(Large([7; 10_000]));
+
+    let sizes = [
+        size(async {
+            with_async_drop_2_infallible!(large = large(), {
+                tokio::task::yield_now().await;
+                assert_eq!(large.0[0], 7);
+            });
+        }),
+        size(async {
+            let ended: Result<(), Infallible> = with_async_drop_2!(large = large(), {
+                tokio::task::yield_now().await;
+                assert_eq!(large.0[0], 7);
+                Ok(())
+            });
+            ended
+        }),
+    ];
+    assert!(sizes.iter().all(|size| *size < 11_000), "{sizes:?}");
 }

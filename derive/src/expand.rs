@@ -1,36 +1,21 @@
 //! From the type to its `impl AsyncDrop`.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
-    Data, DeriveInput, Error, Fields, Index, Member, Path, Type, WherePredicate, parse_quote,
+    Data, DeriveInput, Error, Fields, Index, Lifetime, Member, Path, Token, Type, WherePredicate,
+    parse_quote,
 };
 
-use crate::guards::{Holds, mentions};
+use crate::errors::Errors;
+use crate::guards::{Holds, names};
 use crate::options::{self, OfField, OfType, Order};
-
-/// Everything that is wrong, so that the user sees it at once.
-#[derive(Default)]
-pub(crate) struct Errors(Option<Error>);
-
-impl Errors {
-    pub(crate) fn add(&mut self, error: Error) {
-        match &mut self.0 {
-            Some(errors) => errors.combine(error),
-            None => self.0 = Some(error),
-        }
-    }
-
-    pub(crate) fn take<T>(&mut self, result: syn::Result<T>) -> Option<T> {
-        result.map_err(|error| self.add(error)).ok()
-    }
-}
 
 pub(crate) fn async_drop(input: &DeriveInput) -> TokenStream {
     let (options, arms, errors) = read(input);
-    match errors.0 {
+    match errors.into_error() {
         None => implementation(input, &options, &arms),
         Some(error) => {
             // An implementation is there all the same, or each use of the type would be an error of its own.
@@ -41,20 +26,20 @@ pub(crate) fn async_drop(input: &DeriveInput) -> TokenStream {
     }
 }
 
-fn read(input: &DeriveInput) -> (OfType, Vec<Arm<'_>>, Errors) {
+pub(crate) fn read(input: &DeriveInput) -> (OfType, Vec<Arm<'_>>, Errors) {
     let mut errors = Errors::default();
     let options = OfType::read(&input.attrs, &mut errors);
     let arms = arms(input, &mut errors);
-    if errors.0.is_none() && arms.iter().all(|arm| arm.guards.is_empty()) {
+    if errors.is_empty() && arms.iter().all(|arm| arm.guards.is_empty()) {
         errors.add(without_a_guard(input));
     }
     (options, arms, errors)
 }
 
 /// One way the value can look: that of a struct, or a variant of an enum.
-struct Arm<'a> {
-    /// `Self` or `Self::Variant`.
-    path: TokenStream,
+pub(crate) struct Arm<'a> {
+    /// `Self::Variant`, if it is one.
+    path: Option<TokenStream>,
     guards: Vec<Guard<'a>>,
 }
 
@@ -91,28 +76,49 @@ impl<'a> Arm<'a> {
                 )),
             }
         }
-        let path = match variant {
-            Some(variant) => quote!(Self::#variant),
-            None => quote!(Self),
-        };
+        let path = variant.map(|variant| quote!(Self::#variant));
         Self { path, guards }
     }
 
-    fn to_tokens(&self, krate: &Path) -> TokenStream {
+    /// Adds the guards of a struct to `guards`. It makes no variable that could meet a name of the user.
+    fn of_struct(&self, guards: TokenStream) -> TokenStream {
+        self.add_all(guards, |guard| {
+            let member = &guard.member;
+            quote_spanned!(guard.ty.span()=> &mut self.#member)
+        })
+    }
+
+    /// An arm of a `match` over an enum, which adds the guards of its variant to `guards`.
+    fn of_enum(&self, guards: TokenStream) -> TokenStream {
         let path = &self.path;
-        let bindings = self.guards.iter().enumerate().map(|(index, guard)| {
-            // An error that the compiler has with this field shall point to its type.
-            let span = guard.ty.span().resolved_at(Span::mixed_site());
-            Ident::new(&format!("field_{index}"), span)
-        });
-        let bindings: Vec<_> = bindings.collect();
         let members = self.guards.iter().map(|guard| &guard.member);
-        let names = self.guards.iter().map(|guard| &guard.name);
-        quote! {
-            #path { #(#members: #bindings,)* .. } => {
-                #(#krate::__derive::Guards::add(&mut guards, #names, #bindings);)*
-            }
-        }
+        let bindings = self.guards.iter().map(Guard::binding);
+        let guards = self.add_all(guards, |guard| guard.binding().into_token_stream());
+        quote!(#path { #(#members: #bindings,)* .. } => #guards,)
+    }
+
+    fn add_all(
+        &self,
+        guards: TokenStream,
+        field: impl Fn(&Guard<'_>) -> TokenStream,
+    ) -> TokenStream {
+        self.guards.iter().fold(guards, |guards, guard| {
+            let name = &guard.name;
+            let field = field(guard);
+            quote!(#guards.and(#name, #field))
+        })
+    }
+}
+
+impl Guard<'_> {
+    /// A variable for the field. A macro cannot hide it from a `static` of the same name, so the name is one that nothing has.
+    fn binding(&self) -> Ident {
+        let member = match &self.member {
+            Member::Named(name) => name.unraw().to_string(),
+            Member::Unnamed(index) => index.index.to_string(),
+        };
+        // An error that the compiler has with this field shall point to its type.
+        Ident::new(&format!("__asyncdrop_derive_{member}"), self.ty.span())
     }
 }
 
@@ -172,15 +178,16 @@ fn implementation(input: &DeriveInput, options: &OfType, arms: &[Arm<'_>]) -> To
             Order::Reverse => quote!(Reverse),
             Order::Concurrent => quote!(Concurrent),
         };
-        let arms = arms.iter().map(|arm| arm.to_tokens(krate));
-        // The guards are taken out of `self` here, so that the future holds nothing else of it, and need not be `Send`.
-        quote! {
-            let mut guards = #krate::__derive::Guards::<'_, #collected>::new();
-            match self {
-                #(#arms)*
+        let none = quote!(#krate::__derive::Guards::<'_, #collected>::new());
+        let guards = match arms {
+            [arm] if arm.path.is_none() => arm.of_struct(none),
+            arms => {
+                let arms = arms.iter().map(|arm| arm.of_enum(none.clone()));
+                quote!(match self { #(#arms)* })
             }
-            #krate::__derive::Guards::clean_up(guards, #krate::__derive::Order::#order)
-        }
+        };
+        // The guards are taken out of `self` here, so that the future holds nothing else of it, and need not be `Send`.
+        quote!(#krate::__derive::Guards::clean_up(#guards, #krate::__derive::Order::#order))
     };
 
     let mut generics = generics.clone();
@@ -189,24 +196,64 @@ fn implementation(input: &DeriveInput, options: &OfType, arms: &[Arm<'_>]) -> To
         generics.make_where_clause().predicates.extend(bounds);
     }
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    quote! {
+    let [of_self, of_future] = ["async_drop_self", "async_drop_future"].map(|it| unused(it, input));
+    let error = quote!(<#collected as #krate::__derive::Collected>::Error);
+    quiet(quote! {
         #[automatically_derived]
-        #[allow(deprecated)]
         impl #impl_generics #krate::AsyncDrop for #ident #type_generics #where_clause {
-            type Error = <#collected as #krate::__derive::Collected>::Error;
+            type Error = #error;
 
             // What `async_trait` makes of the method. Its own output names `Box`, which means something else in some modules.
-            fn async_drop_impl<'async_drop_self, 'async_drop_future>(
-                &'async_drop_self mut self,
-            ) -> #krate::__derive::Cleanup<'async_drop_future, Self::Error>
+            // `Self::Error` would mean a variant of that name, too.
+            fn async_drop_impl<#of_self, #of_future>(
+                &#of_self mut self,
+            ) -> #krate::__derive::Cleanup<#of_future, #error>
             where
-                'async_drop_self: 'async_drop_future,
-                Self: 'async_drop_future,
+                #of_self: #of_future,
+                Self: #of_future,
             {
                 #body
             }
         }
+    })
+}
+
+/// A lifetime that the type does not have.
+fn unused(name: &str, input: &DeriveInput) -> Lifetime {
+    let mut name = format!("'{name}");
+    while input
+        .generics
+        .lifetimes()
+        .any(|it| it.lifetime.to_string() == name)
+    {
+        name.push('_');
     }
+    Lifetime::new(&name, Span::call_site())
+}
+
+/// Marks all of it as written by the macro, at the places where the user wrote it.
+///
+/// The compiler then does not warn of what the user did not write twice, as of a deprecated field.
+/// An `#[allow]` would do that as well, and is an error in a crate that forbids the lint.
+fn quiet(tokens: TokenStream) -> TokenStream {
+    let quiet = |mut token: TokenTree| {
+        if let TokenTree::Group(group) = &token {
+            let span = group.span();
+            let mut group = Group::new(group.delimiter(), quiet(group.stream()));
+            group.set_span(span);
+            token = group.into();
+        }
+        let keeps_its_meaning = match &token {
+            // `$crate` is the crate of the macro that it comes from. `gen` is a keyword where this macro was written.
+            TokenTree::Ident(ident) => ident != "$crate" && ident != "gen",
+            _ => true,
+        };
+        if keeps_its_meaning {
+            token.set_span(token.span().resolved_at(Span::call_site()));
+        }
+        token
+    };
+    tokens.into_iter().map(quiet).collect()
 }
 
 /// What the type parameters must be able to do, said of the fields that they stand in.
@@ -220,255 +267,18 @@ fn bounds(
     krate: &Path,
 ) -> Vec<WherePredicate> {
     let parameters: Vec<_> = input.generics.type_params().map(|it| &it.ident).collect();
+    let itself = Ident::from(<Token![Self]>::default());
     let types = arms
         .iter()
         .flat_map(|arm| &arm.guards)
         .map(|guard| guard.ty);
     types
-        .filter(|ty| mentions(ty, |name| parameters.contains(&name)))
+        .filter(|ty| parameters.iter().any(|it| names(ty, it)))
         // A type that holds itself can be cleaned up if it can be cleaned up: as a bound, that has no end.
-        .filter(|ty| !mentions(ty, |name| *name == input.ident))
+        .filter(|ty| !names(ty, &input.ident) && !names(ty, &itself))
         .map(|ty| {
-            let span = ty.span().resolved_at(Span::mixed_site());
-            let bound = quote_spanned!(span=> #krate::__derive::Field<#collected>);
+            let bound = quote_spanned!(ty.span()=> #krate::__derive::Field<#collected>);
             parse_quote!(#ty: #bound)
         })
         .collect()
-}
-
-/// The promise DV13: what cannot work is refused, and says why.
-///
-/// The mistakes that readers of the book see are in `compile-fail/`, with the place that the compiler points to.
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The first lines of all messages.
-    fn messages(input: TokenStream) -> Vec<String> {
-        let input = syn::parse2(input).unwrap();
-        let (_, _, errors) = read(&input);
-        let messages = errors.0.into_iter().flatten().map(|it| it.to_string());
-        messages
-            .map(|it| it.lines().next().unwrap().to_owned())
-            .collect()
-    }
-
-    fn with_type_option(option: TokenStream) -> Vec<String> {
-        messages(quote! {
-            #[async_drop #option]
-            struct Session { stream: AsyncDropGuard<Stream> }
-        })
-    }
-
-    fn with_field_option(option: TokenStream) -> Vec<String> {
-        messages(quote! {
-            struct Session { #[async_drop #option] stream: AsyncDropGuard<Stream>, log: AsyncDropGuard<Log> }
-        })
-    }
-
-    const OF_A_TYPE: &str = "a type has `reverse`, `concurrent`, `error` and `crate`";
-    const OF_A_FIELD: &str = "a field has `skip` and `guard`";
-
-    #[test]
-    fn dv13_options_that_are_right_are_taken() {
-        for option in [
-            quote!((reverse)),
-            quote!((concurrent,)),
-            quote!((error = "Box<dyn Error>", reverse)),
-            quote!((crate = "crate::vendored::asyncdrop")),
-        ] {
-            assert_eq!(with_type_option(option), [""; 0]);
-        }
-        for option in [quote!((skip)), quote!((guard))] {
-            assert_eq!(with_field_option(option), [""; 0]);
-        }
-    }
-
-    #[test]
-    fn dv13_options_of_a_type_that_are_wrong_are_refused() {
-        for (option, message) in [
-            (
-                quote!((reversed)),
-                format!("there is no option `reversed`; {OF_A_TYPE}"),
-            ),
-            (
-                quote!((skip)),
-                format!("`skip` belongs on a field; {OF_A_TYPE}"),
-            ),
-            (
-                quote!((reverse, concurrent)),
-                "`concurrent` and `reverse` exclude each other".into(),
-            ),
-            (
-                quote!((reverse, reverse)),
-                "`reverse` is given twice".into(),
-            ),
-            (quote!((reverse = "yes")), "`reverse` takes no value".into()),
-            (
-                quote!((error)),
-                "`error` needs a value: `error = \"std::io::Error\"`".into(),
-            ),
-            (
-                quote!(()),
-                format!("this says nothing; {OF_A_TYPE}, as in `#[async_drop(reverse)]`"),
-            ),
-            (
-                quote!(),
-                format!("this says nothing; {OF_A_TYPE}, as in `#[async_drop(reverse)]`"),
-            ),
-            (
-                quote!(= "reverse"),
-                format!("this says nothing; {OF_A_TYPE}, as in `#[async_drop(reverse)]`"),
-            ),
-        ] {
-            assert_eq!(with_type_option(option), [message]);
-        }
-    }
-
-    /// Here the words are those of `syn`.
-    #[test]
-    fn dv13_options_that_cannot_be_read_are_refused() {
-        for option in [
-            quote!((error = io::Error)),
-            quote!((error = "io::")),
-            quote!((crate = "1")),
-            quote!((7)),
-        ] {
-            assert_eq!(with_type_option(option).len(), 1);
-        }
-    }
-
-    #[test]
-    fn dv13_options_of_a_field_that_are_wrong_are_refused() {
-        for (option, message) in [
-            (
-                quote!((ignore)),
-                format!("there is no option `ignore`; {OF_A_FIELD}"),
-            ),
-            (
-                quote!((concurrent)),
-                format!("`concurrent` belongs on the type; {OF_A_FIELD}"),
-            ),
-            (
-                quote!((skip, guard)),
-                "`guard` and `skip` exclude each other".into(),
-            ),
-            (quote!((skip = "yes")), "`skip` takes no value".into()),
-            (quote!((skip, skip)), "`skip` is given twice".into()),
-            (
-                quote!(),
-                format!("this says nothing; {OF_A_FIELD}, as in `#[async_drop(skip)]`"),
-            ),
-        ] {
-            assert_eq!(with_field_option(option), [message]);
-        }
-    }
-
-    #[test]
-    fn dv13_options_of_a_variant_are_refused() {
-        assert_eq!(
-            messages(quote! {
-                enum Phase { #[async_drop(skip)] Idle, Connected(AsyncDropGuard<Stream>) }
-            }),
-            [
-                "`async_drop` has no options for a variant; put them on the type, or on a field of the variant"
-            ]
-        );
-    }
-
-    #[test]
-    fn dv13_everything_that_is_wrong_is_said_at_once() {
-        let messages = messages(quote! {
-            #[async_drop(reversed)]
-            #[async_drop(concurrent, reverse)]
-            enum Phase {
-                Connecting(#[async_drop(skipped)] AsyncDropGuard<Stream>),
-                Connected { streams: HashMap<u8, AsyncDropGuard<Stream>> },
-            }
-        });
-        let messages: Vec<_> = messages
-            .iter()
-            .map(|it| it.split(';').next().unwrap())
-            .collect();
-        assert_eq!(
-            messages,
-            [
-                "there is no option `reversed`",
-                "`reverse` and `concurrent` exclude each other",
-                "there is no option `skipped`",
-                "`derive(AsyncDrop)` does not reach this guard: it cleans up `AsyncDropGuard<..>`, and looks into `Option`, `Vec` and `Box`",
-            ]
-        );
-    }
-
-    #[test]
-    fn dv13_types_without_a_guard_are_refused() {
-        for input in [
-            quote!(
-                struct Phase;
-            ),
-            quote!(
-                struct Phase {}
-            ),
-            quote!(
-                struct Phase(u8);
-            ),
-            quote!(
-                struct Phase(Guard<Stream>);
-            ),
-            quote!(
-                struct Phase(#[async_drop(skip)] AsyncDropGuard<Stream>);
-            ),
-            quote!(
-                enum Phase {}
-            ),
-            quote!(
-                enum Phase {
-                    Idle,
-                    Closed { code: u8 },
-                }
-            ),
-        ] {
-            let messages = messages(input);
-            assert_eq!(messages.len(), 1);
-            assert!(
-                messages[0].starts_with("`Phase` has no guard that could be cleaned up: "),
-                "{messages:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn dv13_a_guard_that_the_macro_does_not_reach_is_refused() {
-        for ty in [
-            quote!(HashMap<String, AsyncDropGuard<Stream>>),
-            quote!(Arc<AsyncDropGuard<Stream>>),
-            quote!(Option<Mutex<AsyncDropGuard<Stream>>>),
-            quote!(Vec<(u8, AsyncDropGuard<Stream>)>),
-            quote!(Vec<AsyncDropGuard<Stream>, Arena>),
-            quote!([AsyncDropGuard<Stream>; 2]),
-            quote!((AsyncDropGuard<Stream>, AsyncDropGuard<Stream>)),
-            quote!(&'a mut AsyncDropGuard<Stream>),
-            quote!(Box<dyn Fn() -> AsyncDropGuard<Stream> + Send>),
-            quote!(PhantomData<asyncdrop::AsyncDropGuard<Stream>>),
-        ] {
-            let messages =
-                messages(quote!(struct Session { stream: #ty, log: AsyncDropGuard<Log> }));
-            assert_eq!(messages.len(), 1, "{ty}");
-            assert!(
-                messages[0].starts_with("`derive(AsyncDrop)` does not reach this guard: "),
-                "{messages:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn dv13_a_union_is_refused() {
-        assert_eq!(
-            messages(quote!(union Either { one: u8, other: i8 })),
-            [
-                "`derive(AsyncDrop)` cannot know which field of a union is alive; implement `AsyncDrop` by hand",
-            ]
-        );
-    }
 }

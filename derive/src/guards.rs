@@ -3,7 +3,7 @@
 //! A macro sees how a type is written, and not what it means. So the rule is about what is written, and where it cannot
 //! decide it refuses: a guard that the macro passed over would be found missing only when the program runs.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{GenericArgument, PathArguments, Type};
 
@@ -60,8 +60,8 @@ fn only_argument(arguments: &PathArguments) -> Option<&Type> {
 }
 
 /// Whether one of the names in `tokens` is such a one.
-pub(crate) fn mentions(tokens: &impl ToTokens, name: impl Fn(&proc_macro2::Ident) -> bool) -> bool {
-    fn any(tokens: TokenStream, name: &dyn Fn(&proc_macro2::Ident) -> bool) -> bool {
+fn mentions(tokens: &impl ToTokens, name: impl Fn(&Ident) -> bool) -> bool {
+    fn any(tokens: TokenStream, name: &dyn Fn(&Ident) -> bool) -> bool {
         tokens.into_iter().any(|token| match token {
             TokenTree::Ident(ident) => name(&ident),
             TokenTree::Group(group) => any(group.stream(), name),
@@ -69,4 +69,29 @@ pub(crate) fn mentions(tokens: &impl ToTokens, name: impl Fn(&proc_macro2::Ident
         })
     }
     any(tokens.to_token_stream(), &name)
+}
+
+/// Whether a path in `tokens` begins with this name, so that it stands for what the name means here.
+///
+/// In `other::Pool<T>` the name `Pool` means something else than the `Pool` of this module, and `T` what it means here.
+pub(crate) fn names(tokens: &impl ToTokens, name: &Ident) -> bool {
+    fn any(tokens: TokenStream, name: &Ident) -> bool {
+        // The two tokens before the current one.
+        let mut before: [Option<TokenTree>; 2] = [None, None];
+        tokens.into_iter().any(|token| {
+            let within_path = before.iter().all(is_colon);
+            let found = match &token {
+                TokenTree::Ident(ident) => ident == name && !within_path,
+                TokenTree::Group(group) => any(group.stream(), name),
+                TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+            };
+            before = [before[1].take(), Some(token)];
+            found
+        })
+    }
+    any(tokens.to_token_stream(), name)
+}
+
+fn is_colon(token: &Option<TokenTree>) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == ':')
 }

@@ -4,9 +4,12 @@
 
 #![warn(missing_docs)]
 
+mod errors;
 mod expand;
 mod guards;
 mod options;
+#[cfg(test)]
+mod tests;
 
 /// Implements the trait `AsyncDrop` of the crate `asyncdrop` by cleaning up every guard that a value holds in its fields.
 ///

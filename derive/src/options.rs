@@ -5,7 +5,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, Ident, LitStr, Meta, Path, Token, Type, Variant};
 
-use crate::expand::Errors;
+use crate::errors::Errors;
 
 const OF_A_TYPE: &[&str] = &["reverse", "concurrent", "error", "crate"];
 const OF_A_FIELD: &[&str] = &["skip", "guard"];

@@ -674,6 +674,25 @@ impl Debug for SureValue {
     }
 }
 
+/// A [`Value`] that has borrowed something, and uses it in its cleanup.
+pub struct Borrowing<'l>(pub Value, pub &'l mut usize);
+
+#[async_trait]
+impl AsyncDrop for Borrowing<'_> {
+    type Error = Failure;
+
+    async fn async_drop_impl(&mut self) -> Result<(), Failure> {
+        *self.1 += 1;
+        self.0.async_drop_impl().await
+    }
+}
+
+impl Debug for Borrowing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// A trait object that a guard can hold and an incident can name.
 pub trait AnyValue: AsyncDrop<Error = Failure> + Debug + Send + Sync {}
 impl AnyValue for Value {}
@@ -682,6 +701,7 @@ fn is_value_type(name: &str) -> bool {
     let types = [
         type_name::<Value>(),
         type_name::<SureValue>(),
+        type_name::<Borrowing<'static>>(),
         type_name::<Box<Value>>(),
         type_name::<Box<dyn AnyValue>>(),
     ];

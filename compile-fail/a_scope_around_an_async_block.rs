@@ -1,0 +1,16 @@
+// The report should be written in the scope, and then saved.
+use std::io;
+
+use asyncdrop::{AsyncDropWith, with_async_drop_2};
+use tokio::{fs::File, io::AsyncWriteExt};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> io::Result<()> {
+    let mut file = File::from_std(tempfile::tempfile()?);
+    file.write_all(b"# Report\n").await?;
+    let report = AsyncDropWith::new(file, async |file| file.sync_all().await);
+    with_async_drop_2!(report, async {
+        report.write_all(b"all is well\n").await?;
+        report.flush().await
+    })
+}
