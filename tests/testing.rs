@@ -9,8 +9,9 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::task::Poll;
 
-use asyncdrop::testing::{Cut, Sweep, interrupt_cleanups};
-use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use asyncdrop::incident::IncidentKind;
+use asyncdrop::testing::{self, Cut, Incidents, Sweep, Trickle, interrupt_cleanups};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait};
 use futures::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Semaphore, oneshot};
@@ -639,5 +640,460 @@ mod interruptions {
             let message = format!("ASYNCDROP_INTERRUPT must be a number from 1 on, not {n:?}");
             assert!(printed.contains(&message), "{printed}");
         }
+    }
+}
+
+mod incidents {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn lose(name: &'static str) {
+        drop(AsyncDropGuard::new(common::Session::of(
+            name,
+            &Diary::default(),
+        )));
+    }
+
+    #[test]
+    fn t4_incidents_are_collected_and_neither_panic_nor_print() {
+        let incidents = Incidents::collect();
+        assert!(incidents.is_empty());
+        lose("ada");
+        lose("bob");
+        assert_eq!(incidents.len(), 2);
+        let first = incidents.iter().next().unwrap();
+        assert_eq!(first.kind(), IncidentKind::Forgotten);
+        assert_eq!(first.type_name(), std::any::type_name::<common::Session>());
+        assert_eq!(first.location().file(), file!());
+        let message = format!(
+            "Forgot to call async_drop on Session(\"ada\"), created at {}",
+            first.location()
+        );
+        assert_eq!(first.to_string(), message);
+        assert_eq!(incidents.take().len(), 2);
+        assert!(incidents.is_empty());
+        assert!(incidents.take().is_empty());
+    }
+
+    #[test]
+    fn t4_collecting_ends_with_the_drop() {
+        let incidents = Incidents::collect();
+        lose("ada");
+        drop(incidents);
+        assert!(
+            message_of_panic(|| lose("bob"))
+                .starts_with("Forgot to call async_drop on Session(\"bob\")")
+        );
+    }
+
+    #[test]
+    fn t4_tests_that_collect_take_turns() {
+        let collecting = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        let incidents = Incidents::collect();
+                        assert_eq!(collecting.fetch_add(1, Ordering::SeqCst), 0);
+                        lose("ada");
+                        std::thread::yield_now();
+                        assert_eq!(incidents.len(), 1);
+                        assert_eq!(collecting.fetch_sub(1, Ordering::SeqCst), 1);
+                    }
+                });
+            }
+        });
+    }
+
+    /// Each in a runtime of its own, as the tests of a file are.
+    #[test]
+    fn t4_async_tests_take_turns_too() {
+        let runs: Vec<_> = (0..4)
+            .map(|_| {
+                std::thread::spawn(|| {
+                    let runtime = tokio::runtime::Builder::new_current_thread()
+                        .build()
+                        .unwrap();
+                    runtime.block_on(async {
+                        for _ in 0..20 {
+                            let incidents = Incidents::collect();
+                            tokio::spawn(async { lose("ada") }).await.unwrap();
+                            yield_now().await;
+                            assert_eq!(incidents.len(), 1);
+                        }
+                    });
+                })
+            })
+            .collect();
+        for run in runs {
+            run.join().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn t4_the_later_one_of_two_collectors_of_a_test_gets_the_incidents() {
+        let outer = Incidents::collect();
+        lose("ada");
+        let inner = Incidents::collect();
+        lose("bob");
+        assert_eq!((outer.len(), inner.len()), (1, 1));
+        drop(inner);
+        lose("eve");
+        assert_eq!(outer.len(), 2);
+
+        // They may end in any order.
+        let inner = Incidents::collect();
+        drop(outer);
+        lose("dan");
+        assert_eq!(inner.len(), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn t4_what_another_test_reports_goes_to_the_hook_before() {
+        let incidents = Incidents::collect();
+        tokio::spawn(async { lose("ada") }).await.unwrap();
+        // A thread that the test starts, which says nothing about itself.
+        std::thread::spawn(|| lose("bob")).join().unwrap();
+        let beside = std::thread::Builder::new().name("another test".into());
+        let beside = beside.spawn(|| message_of_panic(|| lose("eve"))).unwrap();
+        assert!(beside.join().unwrap().contains("Session(\"eve\")"));
+        assert_eq!(incidents.len(), 2);
+    }
+
+    #[test]
+    fn t4_the_hook_before_is_put_back() {
+        // In a process of its own, since the hook belongs to all tests.
+        let outcome =
+            common::run_in_new_process("incidents::t4_the_hook_before_is_put_back", || {
+                asyncdrop::incident::set_hook(Box::new(|incident| {
+                    eprintln!("the hook: {}", incident.kind() as u8)
+                }));
+                lose("ada");
+                for _ in 0..3 {
+                    let incidents = Incidents::collect();
+                    lose("bob");
+                    assert_eq!(incidents.len(), 1);
+                }
+                lose("eve");
+                let _ = asyncdrop::incident::take_hook();
+                let incidents = Incidents::collect();
+                drop(incidents);
+                lose("dan");
+            });
+        assert!(outcome.lived_on);
+        assert_eq!(
+            outcome.stderr.matches("the hook: 0\n").count(),
+            2,
+            "{}",
+            outcome.stderr
+        );
+        assert_eq!(
+            outcome.stderr.matches("panicked").count(),
+            1,
+            "{}",
+            outcome.stderr
+        );
+        assert!(outcome.stderr.contains("Session(\"dan\")"));
+    }
+}
+
+mod run {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    /// The text of the panic that a run must end with.
+    async fn panic_of<R>(run: impl Future<Output = R>) -> String {
+        match AssertUnwindSafe(run).catch_unwind().await {
+            Ok(_) => panic!("it did not panic"),
+            Err(panic) => match panic.downcast::<String>() {
+                Ok(text) => *text,
+                Err(panic) => (*panic.downcast::<&str>().expect("a panic with a text")).to_owned(),
+            },
+        }
+    }
+
+    fn session(diary: &Diary) -> AsyncDropGuard<common::Session> {
+        AsyncDropGuard::new(common::Session::of("ada", diary).waiting(2))
+    }
+
+    const CLEANED_UP: [&str; 3] = ["ada cleanup begins", "ada cleanup ends", "ada dropped"];
+
+    #[tokio::test]
+    async fn t1_what_was_adopted_is_cleaned_up_after_a_return() {
+        let diary = Diary::default();
+        let result = testing::run(LIMIT, async |reaper| {
+            let ada = reaper.adopt(session(&diary));
+            yield_now().await;
+            assert_eq!(ada.user, "ada");
+            Ok::<_, String>(7)
+        })
+        .await;
+        assert_eq!(result, Ok(7));
+        diary.assert_reads(&CLEANED_UP);
+    }
+
+    #[tokio::test]
+    async fn t1_after_an_error() {
+        let diary = Diary::default();
+        let result = testing::run(LIMIT, async |reaper| {
+            let _ada = reaper.adopt(session(&diary));
+            Err::<(), _>("the body")
+        })
+        .await;
+        assert_eq!(result, Err("the body"));
+        diary.assert_reads(&CLEANED_UP);
+    }
+
+    #[tokio::test]
+    async fn t1_after_a_failed_assertion() {
+        let diary = Diary::default();
+        let run = testing::run(LIMIT, async |reaper| {
+            let ada = reaper.adopt(session(&diary));
+            yield_now().await;
+            assert!(ada.user == "bob", "it is {}", ada.user);
+            Ok::<_, String>(())
+        });
+        assert_eq!(panic_of(run).await, "it is ada");
+        diary.assert_reads(&CLEANED_UP);
+    }
+
+    #[tokio::test]
+    async fn t1_a_panic_before_the_first_await_is_one_of_the_body() {
+        let diary = Diary::default();
+        let run = testing::run(LIMIT, |reaper: &AsyncDropReaper| {
+            let _ada = reaper.adopt(session(&diary));
+            panic!("at once");
+            #[expect(unreachable_code, reason = "it gives the closure its type")]
+            std::future::ready(Ok::<(), String>(()))
+        });
+        assert_eq!(panic_of(run).await, "at once");
+        diary.assert_reads(&CLEANED_UP);
+    }
+
+    /// The place of the call in the text of a panic, whose line is that of `line!()` above it.
+    fn called_at(line: u32, text: &str) -> bool {
+        text.starts_with(&format!("The test at {}:{line}:", file!()))
+    }
+
+    #[tokio::test]
+    async fn t1_a_failed_cleanup_fails_the_test() {
+        let diary = Diary::default();
+        let here = line!() + 1;
+        let run = testing::run(LIMIT, async |reaper| {
+            let ending = common::Ending::Fails("out of paper");
+            let _ada = reaper.adopt(AsyncDropGuard::new(
+                common::Session::of("ada", &diary).ending(ending),
+            ));
+            Ok::<_, String>(())
+        });
+        let text = panic_of(run).await;
+        assert!(called_at(here, &text), "{text}");
+        assert!(text.contains("out of paper"), "{text}");
+        assert!(
+            text.contains(std::any::type_name::<common::Session>()),
+            "{text}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn t1_a_passed_limit_fails_the_test() {
+        let run = testing::run(LIMIT, async |reaper| {
+            let _slow = reaper.adopt(asyncdrop::AsyncDropWith::new((), async |()| {
+                sleep(LIMIT + Duration::from_secs(1)).await;
+                Ok::<_, io::Error>(())
+            }));
+            Ok::<_, String>(())
+        });
+        let begun = tokio::time::Instant::now();
+        let text = panic_of(run).await;
+        assert_eq!(begun.elapsed().as_secs(), LIMIT.as_secs());
+        assert!(text.contains("after 5s"), "{text}");
+        assert!(text.contains("AsyncDropWith"), "{text}");
+        // Let the cleanup end, which nobody waits for any longer.
+        sleep(LIMIT).await;
+    }
+
+    #[tokio::test]
+    async fn t1_an_incident_fails_the_test() {
+        let diary = Diary::default();
+        let run = testing::run(LIMIT, async |_| {
+            drop(session(&diary));
+            tokio::spawn(async { drop(session(&Diary::default())) })
+                .await
+                .unwrap();
+            Ok::<_, String>(())
+        });
+        let text = panic_of(run).await;
+        assert_eq!(
+            text.matches("\n- Forgot to call async_drop on Session(\"ada\")")
+                .count(),
+            2,
+            "{text}"
+        );
+    }
+
+    /// The first thing that went wrong is what the test ends with, and the rest is printed.
+    #[tokio::test]
+    async fn t1_the_error_and_the_panic_of_the_body_come_first() {
+        if std::env::var_os("T1_CHILD").is_some() {
+            let run = testing::run(LIMIT, async |reaper| {
+                let ending = common::Ending::Fails("out of paper");
+                let ada = common::Session::of("ada", &Diary::default()).ending(ending);
+                let _ada = reaper.adopt(AsyncDropGuard::new(ada));
+                drop(session(&Diary::default()));
+                Err::<(), _>("the body")
+            });
+            assert_eq!(run.await, Err("the body"));
+            let run = testing::run(LIMIT, async |_| -> Result<(), String> {
+                let _bob = session(&Diary::default());
+                panic!("the body panics");
+            });
+            assert_eq!(panic_of(run).await, "the body panics");
+            return;
+        }
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "run::t1_the_error_and_the_panic_of_the_body_come_first",
+                "--nocapture",
+            ])
+            .env("T1_CHILD", "1")
+            .env("RUST_BACKTRACE", "0")
+            .output()
+            .unwrap();
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{printed}");
+        assert_eq!(printed.matches("The test at ").count(), 2, "{printed}");
+        assert_eq!(
+            printed.matches("- Forgot to call async_drop on ").count(),
+            2,
+            "{printed}"
+        );
+        assert_eq!(printed.matches("out of paper").count(), 1, "{printed}");
+    }
+
+    #[tokio::test]
+    async fn t1_runs_nest_and_share_their_test_with_a_collector() {
+        let collected = Incidents::collect();
+        testing::run(LIMIT, async |_| {
+            let run = testing::run(LIMIT, async |_| {
+                drop(session(&Diary::default()));
+                Ok::<_, String>(())
+            });
+            assert!(panic_of(run).await.contains("Forgot to call"));
+            let looked_at = Incidents::collect();
+            drop(session(&Diary::default()));
+            assert_eq!(looked_at.len(), 1);
+            Ok::<_, String>(())
+        })
+        .await
+        .unwrap();
+        assert!(collected.is_empty());
+    }
+
+    #[tokio::test]
+    async fn t1_a_run_that_is_cancelled_does_not_end_in_silence() {
+        let outcome = message_of_panic(|| {
+            let run = testing::run(LIMIT, async |_| {
+                pending::<()>().await;
+                Ok::<_, String>(())
+            });
+            assert!(run.now_or_never().is_none());
+        });
+        assert!(outcome.contains("AsyncDropReaper"), "{outcome}");
+    }
+
+    /// Interrupted at every operation of its cleanup, too.
+    #[tokio::test]
+    async fn t1_with_t5_every_interruption_is_survived() {
+        for n in 1..4 {
+            let _interruptions = interrupt_cleanups(n);
+            testing::run(LIMIT, async |reaper| {
+                let _ada = reaper.adopt(session(&Diary::default()));
+                Ok::<_, String>(())
+            })
+            .await
+            .unwrap();
+        }
+    }
+}
+
+mod trickle {
+    use super::*;
+    use tokio::io::AsyncBufReadExt;
+
+    #[tokio::test]
+    async fn t3_one_byte_is_given_and_taken_at_a_time() {
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        let mut slow = Trickle::new(ours);
+        assert_eq!(slow.write(b"hello").await.unwrap(), 1);
+        slow.write_all(b"ello").await.unwrap();
+        slow.flush().await.unwrap();
+        let mut heard = [0; 8];
+        assert_eq!(theirs.read(&mut heard).await.unwrap(), 5);
+        assert_eq!(&heard[..5], b"hello");
+
+        theirs.write_all(b"hi").await.unwrap();
+        assert_eq!(slow.read(&mut heard).await.unwrap(), 1);
+        assert_eq!(slow.read(&mut heard).await.unwrap(), 1);
+        slow.shutdown().await.unwrap();
+        assert_eq!(theirs.read(&mut heard).await.unwrap(), 0);
+        drop(theirs);
+        assert_eq!(slow.read(&mut heard).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn t3_there_is_a_wait_before_each_byte() {
+        let mut taken = Vec::new();
+        {
+            let mut slow = Trickle::new(&mut taken);
+            let mut write = pin!(slow.write_all(b"abc"));
+            for _ in 0..3 {
+                assert!(write.as_mut().now_or_never().is_none());
+            }
+            assert!(write.as_mut().now_or_never().is_some());
+        }
+        assert_eq!(taken, b"abc");
+
+        let mut slow = Trickle::new(&b"abc"[..]);
+        let mut read = [0; 3];
+        let mut read = pin!(slow.read_exact(&mut read));
+        for _ in 0..3 {
+            assert!(read.as_mut().now_or_never().is_none());
+        }
+        assert!(read.as_mut().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn t3_a_buffer_has_one_byte() {
+        let mut slow = Trickle::new(&b"ab"[..]);
+        assert!(slow.fill_buf().now_or_never().is_none());
+        assert_eq!(slow.fill_buf().await.unwrap(), b"a");
+        // Not taken yet: it is still there, and nothing has to be waited for.
+        assert_eq!(slow.fill_buf().now_or_never().unwrap().unwrap(), b"a");
+        slow.consume(1);
+        assert!(slow.fill_buf().now_or_never().is_none());
+        assert_eq!(slow.fill_buf().await.unwrap(), b"b");
+        slow.consume(1);
+        assert_eq!(slow.fill_buf().await.unwrap(), b"");
+
+        let mut lines = Trickle::new(&b"one\r\ntwo"[..]).lines();
+        assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("one"));
+        assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("two"));
+        assert_eq!(lines.next_line().await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn t3_a_write_that_is_cut_in_a_sweep_is_torn() {
+        let mut heard = std::collections::BTreeSet::new();
+        for cut in Sweep::new() {
+            let mut taken = Vec::new();
+            let mut slow = Trickle::new(&mut taken);
+            cut.run(async { slow.write_all(b"bye").await.unwrap() })
+                .await;
+            heard.insert(String::from_utf8(taken).unwrap());
+        }
+        assert!(heard.iter().eq(["", "b", "by", "bye"]));
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::{self, Display};
 use std::mem;
 use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::incident::{self, Hook, Incident, IncidentKind};
 use crate::whereabouts::Whereabouts;
@@ -49,6 +50,7 @@ type Seen = Arc<Mutex<Vec<CollectedIncident>>>;
 /// The test that collects.
 struct Turn {
     whereabouts: Whereabouts,
+    called_at: &'static Location<'static>,
     /// Where its incidents go, the latest collector last.
     collectors: Vec<Seen>,
     hook_before: Option<Arc<Hook>>,
@@ -57,11 +59,15 @@ struct Turn {
 static TURN: Mutex<Option<Turn>> = Mutex::new(None);
 static TURN_ENDED: Condvar = Condvar::new();
 
+/// After that a test that waits for its turn says so: the one before may never end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 impl Incidents {
     /// Begins to collect, as soon as no other test does.
     ///
-    /// It blocks the thread until then. What could end the other test's turn must not run on this thread:
-    /// a test that starts another runtime, say, and waits for something there that collects for itself, waits for ever.
+    /// It blocks its thread until then, which is harmless for the tests of a file, since each has a runtime of its own.
+    /// But a test that collects must not wait for a second runtime in which you collect, too: both would wait for each other.
+    /// After a minute it prints whose turn it is.
     ///
     /// # Examples
     ///
@@ -72,17 +78,30 @@ impl Incidents {
     /// // .. the code under test ..
     /// assert!(incidents.is_empty(), "{incidents:?}");
     /// ```
+    #[track_caller]
     pub fn collect() -> Self {
+        let called_at = Location::caller();
         let here = Whereabouts::here();
         let seen = Seen::default();
-        let mut turn = TURN_ENDED
-            .wait_while(lock(&TURN), |turn| {
-                turn.as_ref()
-                    .is_some_and(|turn| !turn.whereabouts.is_same(&here))
-            })
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut turn = lock(&TURN);
+        while let Some(other) = turn
+            .as_ref()
+            .filter(|turn| !turn.whereabouts.is_same(&here))
+        {
+            let their_call = other.called_at;
+            let (back, waited) = TURN_ENDED
+                .wait_timeout(turn, PATIENCE)
+                .unwrap_or_else(PoisonError::into_inner);
+            turn = back;
+            if waited.timed_out() {
+                eprintln!(
+                    "Incidents::collect at {called_at} waits for its turn: the test at {their_call} collects, or did {PATIENCE:?} ago"
+                );
+            }
+        }
         let turn = turn.get_or_insert_with(|| Turn {
             whereabouts: here,
+            called_at,
             collectors: Vec::new(),
             hook_before: incident::replace_hook(Some(Arc::new(collect_or_hand_on))),
         });
