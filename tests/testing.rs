@@ -766,7 +766,7 @@ mod incidents {
         let outcome =
             common::run_in_new_process("incidents::t4_the_hook_before_is_put_back", || {
                 asyncdrop::incident::set_hook(Box::new(|incident| {
-                    eprintln!("the hook: {}", incident.kind() as u8)
+                    eprintln!("the hook: {}", incident.kind() as u8);
                 }));
                 lose("ada");
                 for _ in 0..3 {

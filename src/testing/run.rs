@@ -50,20 +50,20 @@ use crate::testing::incidents::Incidents;
 /// use tokio::net::TcpListener;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// // #[tokio::test]
-/// async fn main() -> std::io::Result<()> {
-///     testing::run(Duration::from_secs(5), async |reaper| {
-///         let listener = TcpListener::bind("127.0.0.1:0").await?;
-///         let server = reaper.adopt(AsyncDropWith::new(listener, async |listener| {
-///             drop(listener);
-///             Ok::<_, std::io::Error>(())
-///         }));
-///         // If this fails, the server is still stopped.
-///         assert_ne!(server.local_addr()?.port(), 0);
-///         Ok(())
-///     })
-///     .await
-/// }
+/// # async fn main() -> std::io::Result<()> {
+/// // The body of a `#[tokio::test]` that returns an `io::Result<()>`.
+/// testing::run(Duration::from_secs(5), async |reaper| {
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+///     let server = reaper.adopt(AsyncDropWith::new(listener, async |listener| {
+///         drop(listener);
+///         Ok::<_, std::io::Error>(())
+///     }));
+///     // If this fails, the server is still stopped.
+///     assert_ne!(server.local_addr()?.port(), 0);
+///     Ok(())
+/// })
+/// .await
+/// # }
 /// ```
 #[track_caller]
 pub fn run<R, E>(
