@@ -18,11 +18,6 @@ use crate::async_drop::AsyncDrop;
 use crate::operations::{NoBudget, poll_within};
 use crate::whereabouts::Whereabouts;
 
-/// Interrupts every cleanup of this process.
-const FOR_THE_PROCESS: &str = "ASYNCDROP_INTERRUPT";
-/// A file in which each interruption is noted, for a program that can be run but not asked.
-const LOG: &str = "ASYNCDROP_INTERRUPT_LOG";
-
 /// What a test asked for, until it is withdrawn.
 struct Request {
     whereabouts: Whereabouts,
@@ -119,18 +114,19 @@ fn requested() -> Option<(usize, Option<Arc<AtomicUsize>>)> {
     asked.or_else(|| Some(((*OF_THE_PROCESS)?, None)))
 }
 
+/// What the environment asks for, for every cleanup of the process.
 static OF_THE_PROCESS: LazyLock<Option<usize>> = LazyLock::new(|| {
-    let value = env::var_os(FOR_THE_PROCESS)?;
+    let value = env::var_os("ASYNCDROP_INTERRUPT")?;
     let operation = value.to_str().and_then(|value| value.parse().ok());
     match operation {
         Some(operation) if operation > 0 => Some(operation),
-        _ => panic!("{FOR_THE_PROCESS} must be a number from 1 on, not {value:?}"),
+        _ => panic!("ASYNCDROP_INTERRUPT must be a number from 1 on, not {value:?}"),
     }
 });
 
-/// Writes an interruption into the log, if there is one.
+/// Adds a line to the log, which is for a program that can be run but not asked.
 fn note(type_name: &str, created_at: &Location<'_>) {
-    let Some(log) = env::var_os(LOG) else {
+    let Some(log) = env::var_os("ASYNCDROP_INTERRUPT_LOG") else {
         return;
     };
     // One write of one line, so that the lines of two threads do not mix.
@@ -141,7 +137,7 @@ fn note(type_name: &str, created_at: &Location<'_>) {
         .open(&log)
         .and_then(|mut log| log.write_all(line.as_bytes()));
     if let Err(error) = written {
-        panic!("{LOG}={log:?} cannot be written: {error}");
+        panic!("ASYNCDROP_INTERRUPT_LOG={log:?} cannot be written: {error}");
     }
 }
 

@@ -51,7 +51,7 @@ type Seen = Arc<Mutex<Vec<CollectedIncident>>>;
 struct Turn {
     whereabouts: Whereabouts,
     called_at: &'static Location<'static>,
-    /// Where its incidents go, the latest collector last.
+    /// What they have collected. The last one gets the next incident.
     collectors: Vec<Seen>,
     hook_before: Option<Arc<Hook>>,
 }
@@ -170,7 +170,7 @@ impl Incidents {
     /// assert_eq!(incidents.take().len(), 1);
     /// assert!(incidents.is_empty());
     /// ```
-    #[must_use = "the incidents are removed"]
+    #[must_use]
     pub fn take(&self) -> Vec<CollectedIncident> {
         mem::take(&mut *lock(&self.seen))
     }

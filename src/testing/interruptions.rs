@@ -11,7 +11,7 @@ use crate::interruption;
 /// so a test must pass with `n` = 1, 2, 3, .., until no cleanup is [reached](Interruptions::interrupted).
 /// One that says goodbye twice, say, or that fails because the first half is done already, is found by that.
 ///
-/// It goes on until you drop what it returns. If you ask twice, the later request counts until it is dropped.
+/// The interruptions last until you drop what this function returns. If you ask twice, the later request counts until it is dropped.
 ///
 /// # A whole process
 ///
@@ -30,7 +30,7 @@ use crate::interruption;
 ///   The tests beside this one are not disturbed.
 /// - If a cleanup cleans up another guard, both are interrupted, and each by its own count.
 /// - A cleanup with fewer operations runs as always. [`Sweep`](crate::testing::Sweep) says what an operation is.
-/// - Outside of tokio there are no operations to count, and a cleanup is interrupted at its `n`th wait instead.
+/// - In a task that tokio doesn't run, operations can't be counted, so a cleanup is interrupted at its `n`th wait instead.
 ///
 /// # Panics
 ///

@@ -34,12 +34,13 @@ use crate::testing::incidents::Incidents;
 ///
 /// # Panics
 ///
-/// As said above. A panic of the body goes on after the cleanup. Outside of a runtime of tokio it panics, too.
+/// If the body panics, with its panic, and otherwise if something else went wrong, as said above.
+/// The reaper needs a runtime of tokio with a clock, so it also panics without one.
 ///
 /// # Cancel safety
 ///
-/// If you drop the future, the body is dropped, and nobody waits for the cleanups: the reaper reports itself as forgotten,
-/// and what was collected so far is printed.
+/// If you drop the future, the body is dropped and the cleanups are not waited for, so the reaper reports itself as forgotten.
+/// The incidents that were collected until then are printed.
 ///
 /// # Examples
 ///
@@ -140,7 +141,7 @@ impl Display for Failures {
     }
 }
 
-/// Prints the incidents that nobody has looked at, when the test is cancelled.
+/// Prints what it has collected if the test is cancelled, because it is lost otherwise.
 struct Collected(Incidents);
 
 impl Drop for Collected {

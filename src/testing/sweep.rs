@@ -14,7 +14,7 @@ use crate::operations::{NoBudget, poll_within};
 /// A timeout in a test cancels your code where it happens to wait.
 /// The sweep doesn't need it to wait: the first run is dropped before its first operation of tokio,
 /// the second run before its second one, and so on, until a run comes to its end.
-/// Where an operation really has to wait, there is one more run, which is dropped during the wait.
+/// If an operation really has to wait, there is one more run, which is dropped during the wait.
 ///
 /// Each item is a [`Cut`]. Build everything anew for each of them, [run](Cut::run) your scenario, and then check what is left.
 ///
@@ -135,8 +135,8 @@ impl Cut {
     /// # Panics
     ///
     /// - When the cut was run before: build a new scenario for each.
-    /// - When there is no budget to count with: outside of tokio's runtimes, or in [`unconstrained`](tokio::task::unconstrained).
-    /// - A panic of the scenario goes on.
+    /// - When it can't count: in a future that tokio doesn't poll, or in [`unconstrained`](tokio::task::unconstrained).
+    /// - When the scenario panics.
     ///
     /// # Cancel safety
     ///

@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 /// A stream that gives and takes one byte at a time, and waits before each.
 ///
 /// In a test, a pipe or a socket takes a whole message at once, and the code that writes it never waits.
-/// In production it is full at times, and takes half of the message before somebody cancels the task.
+/// In production it is full at times, and takes half of the message before the task is cancelled.
 /// Wrap the stream, and everything that could be torn between two bytes is:
 /// a [`Sweep`](crate::testing::Sweep) cuts there, and a cleanup that starts its message again is found out.
 ///
@@ -48,7 +48,7 @@ struct Turnstile {
 }
 
 impl Turnstile {
-    /// The wait before a byte. Whoever polls is woken at once: it is for the others to have a go.
+    /// The wait before a byte. The task is woken at once, so that the others have their turn and it comes back.
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.open {
             return Poll::Ready(());

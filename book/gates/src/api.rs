@@ -29,7 +29,11 @@ impl Public {
         match &self.of {
             Some(of) => format!("{of}::{}", self.name),
             None if self.rustdoc.starts_with("macro.") => format!("{}!", self.name),
-            None => self.name.clone(),
+            // A function is called with the name of its module, as those of the standard library are.
+            None => match self.rustdoc.split_once("/fn.") {
+                Some((module, _)) => format!("{module}::{}", self.name),
+                None => self.name.clone(),
+            },
         }
     }
 
