@@ -12,10 +12,10 @@ use std::pin::Pin;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use crate::async_drop::AsyncDrop;
-use crate::operations::{NoBudget, poll_within};
+use crate::operations::{Meter, NoBudget};
 use crate::whereabouts::Whereabouts;
 
 /// What a test asked for, until it is withdrawn.
@@ -77,31 +77,53 @@ pub(crate) async fn clean_up<T: AsyncDrop>(
 
 /// What the cleanup returned, or `None` when it was dropped before that operation.
 async fn up_to_operation<F: Future + Unpin>(operation: usize, mut cleanup: F) -> Option<F::Output> {
+    let meter = Meter::new();
     let mut left = operation - 1;
+    let mut idle_waits = 0;
     poll_fn(|cx| {
-        match poll_within(Pin::new(&mut cleanup), cx, left) {
-            Ok(polled) => {
-                left -= polled.done;
-                if polled.poll.is_pending() && left > 0 {
-                    return Poll::Pending;
-                }
-                match polled.poll {
-                    Poll::Ready(result) => Poll::Ready(Some(result)),
-                    Poll::Pending => Poll::Ready(None),
-                }
-            }
-            // Outside of a task of tokio no operation can be counted, and each wait stands for one.
-            Err(NoBudget) => match (Pin::new(&mut cleanup).poll(cx), left.checked_sub(1)) {
-                (Poll::Ready(result), _) => Poll::Ready(Some(result)),
-                (Poll::Pending, None) => Poll::Ready(None),
-                (Poll::Pending, Some(rest)) => {
-                    left = rest;
-                    Poll::Pending
-                }
-            },
+        let mut cleanup = Pin::new(&mut cleanup);
+        let polled = match meter.poll(cleanup.as_mut(), cx, left) {
+            Ok(polled) => polled,
+            Err(NoBudget) => return poll_up_to_wait(cleanup, cx, &mut left),
+        };
+        if let Poll::Ready(result) = polled.poll {
+            return Poll::Ready(Some(result));
         }
+        left -= polled.done;
+        idle_waits = match polled.done {
+            0 => idle_waits + usize::from(polled.waits),
+            _ => 0,
+        };
+        if left == 0 || left <= MOST_UNITS_OF_AN_OPERATION && idle_waits == MANY_WAITS {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
     })
     .await
+}
+
+/// Some operations of tokio are made of others, and need a unit of the budget for each: `copy_buf` holds one while it reads.
+/// With fewer units left they give theirs back, and look as if they waited, but are woken at once and try again, for ever.
+const MOST_UNITS_OF_AN_OPERATION: usize = 4;
+
+/// So many waits without an operation in between are such an attempt.
+/// If they are not, the cleanup is interrupted in a wait before its operation, which it has to survive as well.
+const MANY_WAITS: usize = 16;
+
+/// In a task that tokio does not run no operation can be counted, and each wait stands for one.
+fn poll_up_to_wait<F: Future>(
+    cleanup: Pin<&mut F>,
+    cx: &mut Context<'_>,
+    left: &mut usize,
+) -> Poll<Option<F::Output>> {
+    match (cleanup.poll(cx), left.checked_sub(1)) {
+        (Poll::Ready(result), _) => Poll::Ready(Some(result)),
+        (Poll::Pending, None) => Poll::Ready(None),
+        (Poll::Pending, Some(rest)) => {
+            *left = rest;
+            Poll::Pending
+        }
+    }
 }
 
 /// The operation before which the cleanup that is about to begin is to be interrupted, and the count of those that were.

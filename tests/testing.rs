@@ -577,6 +577,30 @@ mod interruptions {
         assert_eq!(calls.get(), 1);
     }
 
+    /// `copy_buf` holds a unit of tokio's budget while it reads, so with one unit left it can neither read nor wait.
+    #[tokio::test(start_paused = true)]
+    async fn t5_an_operation_of_several_units_does_not_spin() {
+        for n in 1.. {
+            let interruptions = interrupt_cleanups(n);
+            let (ours, theirs) = tokio::io::duplex(8);
+            let mut connection = asyncdrop::AsyncDropWith::new(ours, async |ours| {
+                operation().await;
+                let mut stream = tokio::io::BufReader::new(ours);
+                let mut nowhere = tokio::io::sink();
+                let rest = tokio::io::copy_buf(&mut stream, &mut nowhere);
+                timeout(Duration::from_secs(2), rest).await.map(|_| ())
+            });
+            let cleanup = tokio::spawn(async move { connection.async_drop().await });
+            sleep(Duration::from_secs(1)).await;
+            drop(theirs);
+            assert_eq!(cleanup.await.unwrap(), Ok(()), "{n}");
+            if interruptions.interrupted() == 0 {
+                assert!(n > 3);
+                break;
+            }
+        }
+    }
+
     #[test]
     fn t5_there_is_no_operation_0() {
         assert_eq!(

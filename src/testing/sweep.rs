@@ -3,11 +3,10 @@
 use std::fmt::{self, Display};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::Poll;
 
-use crate::operations::{NoBudget, poll_within};
+use crate::operations::{Meter, NoBudget};
 
 /// Cuts a scenario off at every operation of tokio in it: one run of it for each place.
 ///
@@ -168,13 +167,10 @@ impl Cut {
         self.begin();
         let mut scenario = pin!(scenario);
         let mut progress = Progress::default();
-        let alarm = Arc::new(Alarm::default());
-        let waker = Waker::from(Arc::clone(&alarm));
+        let meter = Meter::new();
         poll_fn(|cx| {
-            let was_rung = alarm.set(cx.waker());
-            let cx = &mut Context::from_waker(&waker);
             let allowed = self.number - 1 - progress.operations - progress.waits;
-            let polled = match poll_within(scenario.as_mut(), cx, allowed) {
+            let polled = match meter.poll(scenario.as_mut(), cx, allowed) {
                 Ok(polled) => polled,
                 Err(NoBudget) => panic!(
                     "a sweep counts operations by tokio's cooperative budget, and there is none here: \
@@ -187,8 +183,7 @@ impl Cut {
                 return Poll::Ready(Some(output));
             }
             // A run that is out of budget stops before an operation, and nothing says whether that would have waited.
-            // A poll that nothing in the scenario asked for finds it in the wait that was counted.
-            progress.waits += usize::from(polled.waits && (was_rung || polled.done > 0));
+            progress.waits += usize::from(polled.waits);
             if progress.operations + progress.waits < self.number - 1 {
                 self.set(State::Running(progress));
                 return Poll::Pending;
@@ -239,40 +234,6 @@ impl Display for Progress {
             write!(f, " and {waits} wait{}", plural(waits))?;
         }
         Ok(())
-    }
-}
-
-/// Remembers whether the scenario was woken, and wakes the task that it runs in.
-///
-/// Runtimes also poll a task that was not woken, as often as they like, and a sweep counts the same in each run.
-struct Alarm {
-    rung: AtomicBool,
-    task: Mutex<Waker>,
-}
-
-impl Default for Alarm {
-    fn default() -> Self {
-        Self {
-            // For the first poll.
-            rung: AtomicBool::new(true),
-            task: Mutex::new(Waker::noop().clone()),
-        }
-    }
-}
-
-impl Alarm {
-    /// Before a poll: whether the scenario was woken since the last one.
-    fn set(&self, task: &Waker) -> bool {
-        lock(&self.task).clone_from(task);
-        self.rung.swap(false, Ordering::AcqRel)
-    }
-}
-
-impl Wake for Alarm {
-    fn wake(self: Arc<Self>) {
-        self.rung.store(true, Ordering::Release);
-        let task = lock(&self.task).clone();
-        task.wake();
     }
 }
 
