@@ -1028,6 +1028,56 @@ mod run {
         assert!(outcome.contains("AsyncDropReaper"), "{outcome}");
     }
 
+    /// Wherever a run is cancelled, its values are cleaned up or missed by somebody who says so.
+    #[tokio::test]
+    async fn t1_a_run_can_be_cancelled_at_every_operation() {
+        for cut in Sweep::new() {
+            let diary = Diary::default();
+            let incidents = Incidents::collect();
+            let result = cut
+                .run(testing::run(LIMIT, async |reaper| {
+                    operation().await;
+                    let mut ada = reaper.adopt(session(&diary));
+                    operation().await;
+                    let ended = ada.async_drop().await;
+                    operation().await;
+                    ended
+                }))
+                .await;
+            // The reaper cleans up in a task of its own.
+            while diary.entries().len() < CLEANED_UP.len() && !diary.entries().is_empty() {
+                yield_now().await;
+            }
+            match result {
+                Some(result) => {
+                    result.unwrap();
+                    diary.assert_reads(&CLEANED_UP);
+                    assert!(incidents.is_empty());
+                }
+                None => {
+                    assert_eq!(incidents.len(), 1, "{cut}: {incidents:?}");
+                    let kind = incidents.take()[0].type_name();
+                    assert!(kind.contains("AsyncDropReaper"), "{cut}: {kind}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn t1_a_run_can_be_spawned() {
+        let diary = Diary::default();
+        let run = testing::run(LIMIT, {
+            let diary = diary.clone();
+            async move |reaper: &AsyncDropReaper| {
+                let _ada = reaper.adopt(session(&diary));
+                yield_now().await;
+                Ok::<_, String>(())
+            }
+        });
+        tokio::spawn(run).await.unwrap().unwrap();
+        diary.assert_reads(&CLEANED_UP);
+    }
+
     /// Interrupted at every operation of its cleanup, too.
     #[tokio::test]
     async fn t1_with_t5_every_interruption_is_survived() {
