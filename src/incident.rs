@@ -270,7 +270,7 @@ impl Debug for DebugText {
     }
 }
 
-type Hook = dyn Fn(&Incident<'_>) + Send + Sync;
+pub(crate) type Hook = dyn Fn(&Incident<'_>) + Send + Sync;
 
 /// `None` stands for [`default_hook`].
 static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
@@ -336,7 +336,8 @@ pub fn take_hook() -> Box<dyn Fn(&Incident<'_>) + Send + Sync> {
     }
 }
 
-fn replace_hook(hook: Option<Arc<Hook>>) -> Option<Arc<Hook>> {
+/// `None` is the default hook.
+pub(crate) fn replace_hook(hook: Option<Arc<Hook>>) -> Option<Arc<Hook>> {
     let mut current = HOOK.write().unwrap_or_else(PoisonError::into_inner);
     mem::replace(&mut *current, hook)
 }
@@ -353,11 +354,15 @@ pub(crate) fn report(incident: &Incident<'_>) {
     // The lock is let go before the call, so that a hook may itself change the hook.
     let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
     // It is dropped in there, too: after a change on another thread this is its last owner.
-    let call = move || match &hook {
+    without_a_second_panic(move || call_hook(hook.as_deref(), incident));
+}
+
+/// `None` is the default hook.
+pub(crate) fn call_hook(hook: Option<&Hook>, incident: &Incident<'_>) {
+    match hook {
         Some(hook) => hook(incident),
         None => default_hook(incident),
-    };
-    without_a_second_panic(call);
+    }
 }
 
 fn default_hook(incident: &Incident<'_>) {

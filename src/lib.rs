@@ -69,6 +69,7 @@
 //! | clean up values of any types, the last one first | [`AsyncDropStack`] |
 //! | clean up every guard in the fields of a type | `#[derive(AsyncDrop)]`, with the feature `derive` |
 //! | log, count or abort where the default is to panic | [`incident::set_hook`] |
+//! | test that a cleanup comes after every return and panic, and survives every interruption | `testing`, with the feature `testing` |
 //!
 //! # Runtimes and features
 //!
@@ -77,6 +78,7 @@
 //! With it comes the crate tokio, of which they use the locks, the tasks and the clock.
 //! With `default-features = false` nothing of tokio is built.
 //! The feature `derive`, off by default, adds the macro `#[derive(AsyncDrop)]`, which has the name of the trait.
+//! The feature `testing`, off by default, adds the module `testing` and turns `tokio` on. Ask for it among your dev-dependencies.
 //!
 //! The macro [`async_trait`](macro@async_trait) is re-exported, so that a program needs no second dependency to implement [`AsyncDrop`].
 //!
@@ -100,6 +102,15 @@ pub mod incident;
 mod kept_error;
 mod origin;
 mod panics;
+
+#[cfg(feature = "testing")]
+mod interruption;
+#[cfg(feature = "testing")]
+mod operations;
+#[cfg(feature = "testing")]
+pub mod testing;
+#[cfg(feature = "testing")]
+mod whereabouts;
 
 #[cfg(feature = "tokio")]
 mod deadline;

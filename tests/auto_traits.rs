@@ -20,6 +20,24 @@ use asyncdrop::{
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
+/// What a test holds across its awaits can be spawned with it.
+#[cfg(feature = "testing")]
+mod testing {
+    use super::*;
+    use asyncdrop::testing::{CollectedIncident, Cut, Incidents, Interruptions, Sweep, Trickle};
+
+    assert_impl_all!(Sweep: Send, Sync, Unpin);
+    assert_impl_all!(Cut: Send, Sync, Unpin);
+    assert_impl_all!(Incidents: Send, Sync, Unpin);
+    assert_impl_all!(CollectedIncident: Send, Sync, Unpin);
+    assert_impl_all!(Interruptions: Send, Sync, Unpin);
+    assert_impl_all!(Trickle<u8>: Send, Sync, Unpin);
+    assert_impl_all!(Trickle<Cell<u8>>: Send, Unpin);
+    assert_not_impl_any!(Trickle<Cell<u8>>: Sync);
+    assert_not_impl_any!(Trickle<Rc<u8>>: Send, Sync);
+    assert_not_impl_any!(Trickle<PhantomPinned>: Unpin);
+}
+
 /// A value of which the marker decides the auto traits, and whose cleanup fails with `E`.
 #[derive(Debug)]
 struct Value<M, E = String>(M, PhantomData<fn() -> E>);

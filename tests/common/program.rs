@@ -17,6 +17,12 @@ pub(crate) fn build(name: &str) -> PathBuf {
         Some(name) => name.to_owned(),
         None => panic!("{} has no profile", test.display()),
     };
+    // With the feature, `ASYNCDROP_INTERRUPT` in the environment of the tests interrupts the cleanups of the program.
+    let features: &[&str] = if cfg!(feature = "testing") {
+        &["--features", "testing"]
+    } else {
+        &[]
+    };
     let output = Command::new(env!("CARGO"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args([
@@ -27,6 +33,7 @@ pub(crate) fn build(name: &str) -> PathBuf {
             "--example",
             name,
         ])
+        .args(features)
         .arg("--profile")
         .arg(profile)
         .arg("--target-dir")

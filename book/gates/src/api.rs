@@ -29,7 +29,11 @@ impl Public {
         match &self.of {
             Some(of) => format!("{of}::{}", self.name),
             None if self.rustdoc.starts_with("macro.") => format!("{}!", self.name),
-            None => self.name.clone(),
+            // A function is called with the name of its module, as those of the standard library are.
+            None => match self.rustdoc.split_once("/fn.") {
+                Some((module, _)) => format!("{module}::{}", self.name),
+                None => self.name.clone(),
+            },
         }
     }
 
@@ -56,30 +60,62 @@ pub fn public_items() -> BTreeSet<Public> {
             (file, parsed)
         })
         .collect();
-    let exported = exported(&sources);
     let mut found = BTreeSet::new();
     for (file, source) in &sources {
-        // The one public module. All other names are re-exported from the root.
-        let module = if file == "src/incident.rs" {
-            "incident/"
-        } else {
-            ""
-        };
+        let room = Room::of(file, &sources);
         for item in &source.items {
-            add(item, module, &exported, &mut found);
+            add(item, &room, &mut found);
         }
     }
     found
 }
 
-/// The names that `lib.rs` re-exports.
-fn exported(sources: &[(String, syn::File)]) -> BTreeSet<String> {
-    let (_, lib) = sources
-        .iter()
-        .find(|(file, _)| file == "src/lib.rs")
-        .expect("the library has a root");
+/// The public module that a file belongs to, and what of the file can be named there.
+struct Room {
+    /// As in an address of the documentation: empty for the root, `incident/` for a public module.
+    module: String,
+    /// The file is the module's own, so everything public in it can be named.
+    is_open: bool,
+    /// What the module's own file re-exports from the files of its private modules.
+    exported: BTreeSet<String>,
+}
+
+impl Room {
+    fn of(file: &str, sources: &[(String, syn::File)]) -> Self {
+        let (_, lib) = sources
+            .iter()
+            .find(|(file, _)| file == "src/lib.rs")
+            .expect("the library has a root");
+        let public_modules = lib.items.iter().filter_map(|item| match item {
+            Item::Mod(item) if is_public(&item.vis) => Some(item.ident.to_string()),
+            _ => None,
+        });
+        for module in public_modules {
+            let own = [format!("src/{module}.rs"), format!("src/{module}/mod.rs")];
+            if own.iter().any(|own| own == file) || file.starts_with(&format!("src/{module}/")) {
+                let (_, root) = sources
+                    .iter()
+                    .find(|(file, _)| own.contains(file))
+                    .expect("a module has a file");
+                return Self {
+                    module: format!("{module}/"),
+                    is_open: own.iter().any(|own| own == file),
+                    exported: exported(root),
+                };
+            }
+        }
+        Self {
+            module: String::new(),
+            is_open: false,
+            exported: exported(lib),
+        }
+    }
+}
+
+/// The names that the file of a module re-exports.
+fn exported(root: &syn::File) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for item in &lib.items {
+    for item in &root.items {
         if let Item::Use(item) = item
             && is_public(&item.vis)
             && !is_hidden(&item.attrs)
@@ -104,11 +140,14 @@ fn leaves(tree: &UseTree, names: &mut BTreeSet<String>) {
     }
 }
 
-fn add(item: &Item, module: &str, exported: &BTreeSet<String>, found: &mut BTreeSet<Public>) {
+fn add(item: &Item, room: &Room, found: &mut BTreeSet<Public>) {
+    let Room {
+        module,
+        is_open,
+        exported,
+    } = room;
     let is_exported = |name: &syn::Ident, vis: &Visibility, attrs: &[Attribute]| {
-        is_public(vis)
-            && !is_hidden(attrs)
-            && (module == "incident/" || exported.contains(&name.to_string()))
+        is_public(vis) && !is_hidden(attrs) && (*is_open || exported.contains(&name.to_string()))
     };
     let mut top = |kind: &str, name: &syn::Ident| {
         found.insert(Public {

@@ -1,8 +1,43 @@
 //! Runs a program the way a reader does, and writes down what a terminal would show.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use crate::{cargo, root};
+
+/// Builds all programs of `book/examples`, with the features that `cargo test` gave them already, and says where each is.
+///
+/// # Panics
+///
+/// When one cannot be built.
+pub fn build_examples() -> BTreeMap<String, PathBuf> {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(root())
+        .args([
+            "build",
+            "--examples",
+            "--message-format",
+            "json-render-diagnostics",
+        ])
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs this test");
+    assert!(output.status.success(), "`cargo build --examples` failed");
+    let in_the_book = root().join("book/examples");
+    cargo::messages(&output.stdout)
+        .filter(|message| {
+            let source = message["target"]["src_path"].as_str().unwrap_or_default();
+            Path::new(source).parent() == Some(&in_the_book)
+        })
+        .filter_map(|message| {
+            let name = message["target"]["name"].as_str()?.to_owned();
+            Some((name, PathBuf::from(message["executable"].as_str()?)))
+        })
+        .collect()
+}
 
 /// What stands in `book/output/<name>.txt`: the command, what it printed, and how it ended.
 ///
@@ -10,6 +45,20 @@ use std::process::{Command, Stdio};
 ///
 /// When the program cannot be run, or prints something that is not text.
 pub fn transcript(name: &str, program: &Path, folder: &Path) -> io::Result<String> {
+    transcript_with(name, program, folder, &[])
+}
+
+/// The same with variables in the environment of the program.
+///
+/// # Errors
+///
+/// When the program cannot be run, or prints something that is not text.
+pub fn transcript_with(
+    name: &str,
+    program: &Path,
+    folder: &Path,
+    variables: &[(&str, &OsStr)],
+) -> io::Result<String> {
     // One pipe for both streams keeps their lines in the order in which they were written.
     let (mut reader, writer) = io::pipe()?;
     let mut command = Command::new(program);
@@ -19,6 +68,7 @@ pub fn transcript(name: &str, program: &Path, folder: &Path) -> io::Result<Strin
         .env_remove("RUST_LIB_BACKTRACE")
         .env_remove("RUST_LOG")
         .env("NO_COLOR", "1")
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer);

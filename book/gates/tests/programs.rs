@@ -2,17 +2,17 @@
 //!
 //! `cargo record` writes that output down again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::{env, fs};
 
-use asyncdrop_book_gates::{cargo, files, program, root};
+use asyncdrop_book_gates::{files, program, root};
 use libtest_mimic::{Arguments, Failed, Trial};
 use similar::TextDiff;
 
 fn main() -> ExitCode {
-    let executables = build_examples();
+    let executables = program::build_examples();
     let mut trials = Vec::new();
     for name in stems("book/examples", "rs") {
         let executable = executables.get(&name).cloned();
@@ -72,32 +72,5 @@ fn stems(folder: &str, extension: &str) -> BTreeSet<String> {
     files(folder, extension)
         .into_iter()
         .filter_map(stem)
-        .collect()
-}
-
-/// Builds all examples, with the features that `cargo test` gave them already, and says where each is.
-fn build_examples() -> BTreeMap<String, PathBuf> {
-    let output = Command::new(env!("CARGO"))
-        .current_dir(root())
-        .args([
-            "build",
-            "--examples",
-            "--message-format",
-            "json-render-diagnostics",
-        ])
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("cargo runs this test");
-    assert!(output.status.success(), "`cargo build --examples` failed");
-    let in_the_book = root().join("book/examples");
-    cargo::messages(&output.stdout)
-        .filter(|message| {
-            let source = message["target"]["src_path"].as_str().unwrap_or_default();
-            Path::new(source).parent() == Some(&in_the_book)
-        })
-        .filter_map(|message| {
-            let name = message["target"]["name"].as_str()?.to_owned();
-            Some((name, PathBuf::from(message["executable"].as_str()?)))
-        })
         .collect()
 }

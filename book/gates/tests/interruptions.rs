@@ -1,0 +1,168 @@
+//! Every program that a page labels *Works* prints the same when its cleanups are interrupted.
+//!
+//! `ASYNCDROP_INTERRUPT=n` drops each cleanup of a program once, before its `n`th operation, and begins it again.
+//! A cleanup that can be run again shows no difference, for n = 1, 2, 3, .. until no cleanup has that many operations.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use asyncdrop_book_gates::{chapters, markdown, program, root, scratch};
+use libtest_mimic::{Arguments, Failed, Trial};
+use similar::TextDiff;
+
+/// No cleanup of the book has that many operations: a program that is still reached there would never come to an end.
+const MANY: usize = 64;
+
+/// Programs that print something else when they are interrupted before this operation, and are still to be mended.
+/// One that has been mended must not stand here.
+const KNOWN_FAULTS: [(&str, usize); 13] = [
+    ("a_new_guard_after_the_rotation", 1),
+    ("a_scope_in_each_round", 1),
+    ("a_server_that_stops_in_order", 2),
+    ("cleanup_derived_from_the_fields", 1),
+    ("created_for_the_cleanup", 1),
+    ("ended_in_reverse", 1),
+    ("every_error_of_a_shutdown", 1),
+    ("interrupted_cleanup", 1),
+    ("lock_file_removed_by_its_guard", 1),
+    ("members_at_the_same_time", 4),
+    ("owners_let_go", 1),
+    ("uploads_end_together", 2),
+    ("ways_out_of_a_scope", 1),
+];
+
+fn main() -> ExitCode {
+    let executables = program::build_examples();
+    let programs = labelled_works();
+    let mut trials = Vec::new();
+    for name in &programs {
+        let Some(executable) = executables.get(name).cloned() else {
+            continue;
+        };
+        let known = KNOWN_FAULTS.iter().find(|(fault, _)| fault == name);
+        let name = name.clone();
+        trials.push(match known {
+            None => Trial::test(format!("book/examples/{name}.rs"), move || {
+                prints_the_same(&name, &executable, 1..=MANY)
+            }),
+            Some(&(_, at)) => Trial::test(format!("book/examples/{name}.rs (known)"), move || {
+                match prints_the_same(&name, &executable, at..=at) {
+                    Err(_) => Ok(()),
+                    Ok(()) => Err(Failed::from(format!(
+                        "{name} is not at fault at operation {at}: take it out of KNOWN_FAULTS"
+                    ))),
+                }
+            }),
+        });
+    }
+    trials.push(Trial::test("programs_are_interrupted", move || {
+        let reached = programs
+            .iter()
+            .filter_map(|name| executables.get(name).map(|executable| (name, executable)))
+            .filter(|(name, executable)| {
+                run(name, executable, 1).is_ok_and(|(_, reached)| reached > 0)
+            })
+            .count();
+        // Were the variable ignored, all programs would print the same, and nothing would have been tried.
+        if reached < 10 {
+            return Err(Failed::from(format!(
+                "only {reached} programs have a cleanup that was interrupted"
+            )));
+        }
+        Ok(())
+    }));
+    trials.push(Trial::test("every_known_fault_is_a_program", || {
+        let programs = labelled_works();
+        let unknown: Vec<_> = KNOWN_FAULTS
+            .iter()
+            .filter(|(name, _)| !programs.contains(*name))
+            .collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        Err(Failed::from(format!(
+            "no page labels these as working: {unknown:?}"
+        )))
+    }));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// The programs under the label *Works*.
+fn labelled_works() -> BTreeSet<String> {
+    let blocks = chapters()
+        .into_iter()
+        .flat_map(|chapter| markdown::listings(&chapter).blocks);
+    blocks
+        .filter(|block| {
+            let figure = block.figure.as_ref();
+            figure.is_some_and(|figure| figure.kind == "works")
+        })
+        .flat_map(|block| block.includes)
+        .filter_map(|file| {
+            let name = file.strip_prefix("book/examples/")?.strip_suffix(".rs")?;
+            Some(name.to_owned())
+        })
+        .collect()
+}
+
+fn prints_the_same(
+    name: &str,
+    executable: &Path,
+    operations: impl IntoIterator<Item = usize>,
+) -> Result<(), Failed> {
+    let recorded_in = root().join(format!("book/output/{name}.txt"));
+    let recorded = fs::read_to_string(recorded_in)?;
+    let mut last = 0;
+    for operation in operations {
+        let (now, reached) = run(name, executable, operation)?;
+        if now != recorded {
+            let diff = TextDiff::from_lines(&recorded, &now);
+            let diff = diff
+                .unified_diff()
+                .header("recorded", "interrupted")
+                .to_string();
+            return Err(Failed::from(format!(
+                "{name} prints something else when its cleanups are interrupted before operation {operation}\n{diff}"
+            )));
+        }
+        if reached == 0 {
+            return Ok(());
+        }
+        last = operation;
+    }
+    if last == MANY {
+        return Err(Failed::from(format!(
+            "{name} still has cleanups of {MANY} operations"
+        )));
+    }
+    Ok(())
+}
+
+/// What the program prints when its cleanups are interrupted before that operation, and how many were.
+fn run(name: &str, executable: &Path, operation: usize) -> Result<(String, usize), Failed> {
+    let log = log_of(name, operation)?;
+    let now = program::transcript_with(
+        name,
+        executable,
+        &root(),
+        &[
+            ("ASYNCDROP_INTERRUPT", OsStr::new(&operation.to_string())),
+            ("ASYNCDROP_INTERRUPT_LOG", log.as_os_str()),
+        ],
+    )?;
+    let reached = fs::read_to_string(&log).unwrap_or_default().lines().count();
+    Ok((now, reached))
+}
+
+/// A file that does not exist yet. Trials run at the same time, and two of them run the same program.
+fn log_of(name: &str, operation: usize) -> Result<PathBuf, Failed> {
+    let by = std::thread::current().id();
+    let log = scratch("interruptions").join(format!("{name}-{operation}-{by:?}.log"));
+    match fs::remove_file(&log) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(log),
+    }
+}
