@@ -3,12 +3,14 @@ use std::{collections::VecDeque, mem};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+// ANCHOR: library
 /// What the library returns: what happened, and the mails that would be lost.
 #[derive(Debug, Error)]
 #[error("{} mails are not sent: the relay is gone", .mails.len())]
 pub struct Unsent {
     pub mails: VecDeque<String>,
 }
+// ANCHOR_END: library
 
 #[derive(Debug)]
 pub struct Outbox {
@@ -27,6 +29,8 @@ impl Outbox {
     }
 }
 
+// ANCHOR: library
+
 #[async_trait]
 impl AsyncDrop for Outbox {
     type Error = Unsent;
@@ -44,28 +48,35 @@ impl AsyncDrop for Outbox {
     }
 }
 
-/// What the application returns: any error at all.
-async fn invite(guests: &str, relay: mpsc::Sender<String>) -> anyhow::Result<()> {
+// ANCHOR_END: library
+
+// ANCHOR: application
+async fn confirm(orders: &str, relay: mpsc::Sender<String>) -> anyhow::Result<()> {
     let outbox = Outbox::new(relay);
     with_async_drop_2!(outbox, {
-        for guest in guests.split(' ') {
-            let table: u32 = guest.parse()?;
-            outbox.add(format!("your table is number {table}"));
+        for order in orders.split(' ') {
+            let order: u32 = order.parse()?;
+            outbox.add(format!("order {order} is on its way"));
         }
         Ok(())
     })
 }
 
+// ANCHOR_END: application
+
 #[tokio::main]
 async fn main() {
     let (relay, mut mails) = mpsc::channel(8);
-    println!("{:?}", invite("4 7", relay.clone()).await);
+    println!("{:?}", confirm("17 18", relay.clone()).await);
     println!("{:?}", mails.recv().await);
 
     mails.close();
-    let error = invite("4 7", relay).await.unwrap_err();
+    // ANCHOR: application
+    // In `main`, without a relay:
+    let error = confirm("17 18", relay).await.unwrap_err();
     match error.downcast_ref::<Unsent>() {
         Some(Unsent { mails }) => println!("{error}: {mails:?}"),
         None => println!("something else: {error}"),
     }
+    // ANCHOR_END: application
 }
