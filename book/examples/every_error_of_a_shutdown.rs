@@ -15,8 +15,8 @@ async fn shut_down(clients: Vec<(&'static str, AsyncDropGuard<Client>)>) -> anyh
     let closed = async_drop_all(clients).await;
     closed.context("not every service heard a goodbye")
 }
-
 // ANCHOR_END: shut_down
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let (to_broker, mut broker) = duplex(64);

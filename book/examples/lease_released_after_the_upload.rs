@@ -59,6 +59,8 @@ async fn main() {
     if let Err(errors) = backup.async_drop().await {
         println!("{errors}");
     }
-    println!("lease {:?} is back", returned.recv().await);
+    if let Some(number) = returned.recv().await {
+        println!("lease {number} is back");
+    }
     // ANCHOR_END: backup
 }

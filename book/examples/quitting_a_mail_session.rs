@@ -34,8 +34,8 @@ pub mod smtp {
                 answer: Vec::new(),
             }))
         }
-
         // ANCHOR_END: session
+
         pub async fn greet(&mut self) -> io::Result<()> {
             self.stream.write_all(b"HELO shop.example\r\n").await?;
             expect(b"250", &mut self.stream).await

@@ -56,8 +56,8 @@ async fn pay(log: AsyncDropGuard<AsyncDropArc<AuditLog>>, order: u64) -> io::Res
         log.note(format!("order {order} is paid\n"))
     })
 }
-
 // ANCHOR_END: owners
+
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> io::Result<()> {
     let folder = tempfile::tempdir()?;

@@ -27,8 +27,8 @@ async fn sweep(folder: &Path) -> io::Result<u32> {
     }
     Ok(removed)
 }
-
 // ANCHOR_END: sweep
+
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let folder = tempfile::tempdir()?;

@@ -73,7 +73,9 @@ async fn main() -> anyhow::Result<()> {
             Ok(tables) => println!("{tables} tables"),
             Err(error) => println!("not run: {error:#}"),
         }
-        println!("free again: slot {:?}", free.recv().await);
+        if let Some(number) = free.recv().await {
+            println!("slot {number} is free again");
+        }
     }
 
     let path = folder.path().join("job.log");
