@@ -8,16 +8,17 @@ use tokio::time::{Instant, sleep};
 async fn shut_down<T>(
     mut primary: AsyncDropGuard<T>,
     mut replica: AsyncDropGuard<T>,
-) -> Result<(), T::Error>
+) -> [Result<(), T::Error>; 2]
 where
     T: AsyncDrop + Debug,
 {
     let replica = replica.async_drop().await;
     let primary = primary.async_drop().await;
-    replica.and(primary)
+    [replica, primary]
 }
 
-/// A connection that writes down its end, and ends the way that the test wants.
+// ANCHOR: fake
+/// A connection that writes down its cleanup, which ends the way that the test wants.
 #[derive(Debug)]
 struct FakeConnection {
     name: &'static str,
@@ -35,10 +36,14 @@ impl AsyncDrop for FakeConnection {
         self.ends
     }
 }
+// ANCHOR_END: fake
 
 // In your crate: #[tokio::test(start_paused = true)]
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
+    // ANCHOR: fake
+
+    // In the test:
     let (diary, mut entries) = unbounded_channel();
     let fake = |name, ends| {
         let diary = diary.clone();
@@ -48,14 +53,15 @@ async fn main() {
     let replica = fake("replica", Err("no route to host"));
     let start = Instant::now();
 
-    let result = shut_down(primary, replica).await;
+    let results = shut_down(primary, replica).await;
 
-    let mut ended = Vec::new();
+    let mut cleaned_up = Vec::new();
     while let Ok(name) = entries.try_recv() {
-        ended.push(name);
+        cleaned_up.push(name);
     }
-    assert_eq!(ended, ["replica", "primary"]);
-    assert_eq!(result, Err("no route to host"));
+    assert_eq!(cleaned_up, ["replica", "primary"]);
+    assert_eq!(results, [Err("no route to host"), Ok(())]);
+    // ANCHOR_END: fake
     let seconds = start.elapsed().as_secs();
-    println!("ended: {ended:?}, after {seconds} s");
+    println!("cleaned up: {cleaned_up:?}, after {seconds} s");
 }

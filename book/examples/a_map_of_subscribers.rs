@@ -1,9 +1,10 @@
-use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait, with_async_drop_2};
 use tokio::sync::mpsc::{self, error::SendError};
 
+/// A service that follows our feed.
 #[derive(Debug)]
 struct Subscriber {
-    news: mpsc::Sender<&'static str>,
+    feed: mpsc::Sender<&'static str>,
 }
 
 #[async_trait]
@@ -11,43 +12,55 @@ impl AsyncDrop for Subscriber {
     type Error = SendError<&'static str>;
 
     async fn async_drop_impl(&mut self) -> Result<(), Self::Error> {
-        // Waits for a free place in the queue of a slow reader.
-        self.news.send("the end").await
+        // Waits for a free place in the queue of a slow service.
+        self.feed.send("end of feed").await
     }
 }
 
-#[tokio::main]
+// ANCHOR: feed
+type Subscribers = AsyncDropHashMap<&'static str, Subscriber>;
+
+async fn subscribe(
+    subscribers: &mut Subscribers,
+    name: &'static str,
+    feed: mpsc::Sender<&'static str>,
+) -> Result<(), SendError<&'static str>> {
+    let subscriber = AsyncDropGuard::new(Subscriber { feed });
+    match subscribers.insert(name, subscriber) {
+        // The service has connected again. Its old connection is ours now.
+        Some(mut before) => before.async_drop().await,
+        None => Ok(()),
+    }
+}
+// ANCHOR_END: feed
+
+#[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let mut subscribers = AsyncDropHashMap::new();
-    let mut readers = Vec::new();
+    let (billing, mut before) = mpsc::channel(8);
+    let (billing_again, mut now) = mpsc::channel(8);
+    let (search, gone) = mpsc::channel(8);
+    // ANCHOR: feed
 
-    for (name, device) in [("ada", "laptop"), ("bob", "desk"), ("ada", "phone")] {
-        let (news, reader) = mpsc::channel(8);
-        readers.push((device, reader));
-        let subscriber = AsyncDropGuard::new(Subscriber { news });
-        if let Some(mut before) = subscribers.insert(name, subscriber) {
-            println!("{name} is here again, on the {device}");
-            let told = before.async_drop().await;
-            told.expect("the laptop listens");
+    // In `main`:
+    let subscribers = AsyncDropHashMap::new();
+    let served: anyhow::Result<()> = with_async_drop_2!(subscribers, {
+        subscribe(&mut subscribers, "billing", billing).await?;
+        subscribe(&mut subscribers, "search", search).await?;
+        subscribe(&mut subscribers, "billing", billing_again).await?;
+        for subscriber in subscribers.values() {
+            subscriber.feed.send("order 4711 is paid").await?;
         }
-    }
+        // The search is restarted, and its connection is lost.
+        drop(gone);
+        Ok(())
+    });
+    println!("{}", served.unwrap_err());
+    // ANCHOR_END: feed
 
-    for subscriber in subscribers.values() {
-        // Whoever has hung up gets no news.
-        let _ = subscriber.news.send("rain").await;
+    while let Some(line) = before.recv().await {
+        println!("billing's first connection: {line}");
     }
-
-    // Bob hangs up without a word.
-    drop(readers.remove(1));
-
-    if let Err(errors) = subscribers.async_drop().await {
-        for (name, error) in errors {
-            println!("{name} was not told: {error}");
-        }
-    }
-    for (device, mut reader) in readers {
-        while let Some(line) = reader.recv().await {
-            println!("on the {device}: {line}");
-        }
+    while let Some(line) = now.recv().await {
+        println!("billing's second connection: {line}");
     }
 }

@@ -24,6 +24,7 @@ impl std::fmt::Debug for Progress {
     }
 }
 
+// ANCHOR: test
 /// This could be the body of a `#[tokio::test]`.
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -42,3 +43,4 @@ async fn main() {
     assert_eq!(lines.recv().await, None);
     println!("the test has passed");
 }
+// ANCHOR_END: test

@@ -1,43 +1,48 @@
+use asyncdrop::with_async_drop_2;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use vault::Session;
 
 pub mod vault {
     use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
-    use std::{fmt, io};
+    use std::fmt;
+    use std::io::{self, Cursor};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-    /// A login at the vault. Its token is valid until the session is ended.
+    // ANCHOR: session
+    /// A login at the vault. Its token is valid until the cleanup logs out.
     ///
     /// # Cancel safety
     ///
-    /// An interrupted `async_drop` can be called again. The vault ignores a second log-out.
+    /// You can interrupt `async_drop` and call it again.
     pub struct Session {
         user: String,
-        token: String,
         stream: DuplexStream,
+        /// What is left to send to log out. It has the token in it.
+        log_out: Cursor<Vec<u8>>,
     }
 
     impl Session {
-        /// Takes a session up, with the token that the vault has issued.
+        /// Continues a session, with the token that the vault has issued.
         #[track_caller]
         pub fn resume(stream: DuplexStream, user: &str, token: &str) -> AsyncDropGuard<Self> {
+            let user = user.to_owned();
+            let log_out = Cursor::new(format!("log out {token}\n").into_bytes());
             AsyncDropGuard::new(Self {
-                user: user.to_owned(),
-                token: token.to_owned(),
+                user,
                 stream,
+                log_out,
             })
         }
 
-        /// The pin of this door.
+        /// The secret with this name.
         ///
         /// # Cancel safety
         ///
-        /// None: after a dropped future the next question gets the answer to this one. End the session.
-        pub async fn pin(&mut self, door: &str) -> io::Result<u16> {
-            self.stream
-                .write_all(format!("pin {door}\n").as_bytes())
-                .await?;
+        /// None: if you drop the future, the next question gets the answer to this one. Clean up the session.
+        pub async fn secret(&mut self, name: &str) -> io::Result<u16> {
+            let question = format!("secret {name}\n");
+            self.stream.write_all(question.as_bytes()).await?;
             self.stream.read_u16().await
         }
     }
@@ -47,8 +52,7 @@ pub mod vault {
         type Error = io::Error;
 
         async fn async_drop_impl(&mut self) -> io::Result<()> {
-            let line = format!("log out {}\n", self.token);
-            self.stream.write_all(line.as_bytes()).await
+            self.stream.write_all_buf(&mut self.log_out).await
         }
     }
 
@@ -60,25 +64,26 @@ pub mod vault {
                 .finish_non_exhaustive()
         }
     }
+    // ANCHOR_END: session
 }
 
-/// Borrows the session, so it owes no cleanup.
-async fn open_the_door(session: &mut Session) -> io::Result<()> {
-    println!("pin: {}", session.pin("cellar").await?);
+// ANCHOR: session
+
+// In a program that uses the library:
+async fn migrate(session: &mut Session) -> io::Result<()> {
+    println!("secret: {}", session.secret("database").await?);
     Ok(())
 }
+// ANCHOR_END: session
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let (ours, mut vault) = duplex(64);
     vault.write_u16(4711).await?;
 
-    let mut session = Session::resume(ours, "ada", "s3cr3t");
+    let session = Session::resume(ours, "deploy", "t0k3n");
     println!("{session:?}");
-    let opened = open_the_door(&mut session).await;
-    let ended = session.async_drop().await;
-    drop(session);
-    opened.and(ended)?;
+    with_async_drop_2!(session, { migrate(&mut session).await })?;
 
     let mut heard = String::new();
     vault.read_to_string(&mut heard).await?;

@@ -3,69 +3,78 @@ use std::{collections::VecDeque, mem};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
-/// What the library returns: what happened, and the mails that would be lost.
+// ANCHOR: library
+/// What the library returns: what happened, and the points that would be lost.
 #[derive(Debug, Error)]
-#[error("{} mails are not sent: the relay is gone", .mails.len())]
+#[error("{} points are not sent: the collector is gone", .points.len())]
 pub struct Unsent {
-    pub mails: VecDeque<String>,
+    pub points: VecDeque<String>,
 }
+// ANCHOR_END: library
 
 #[derive(Debug)]
-pub struct Outbox {
-    mails: VecDeque<String>,
-    relay: mpsc::Sender<String>,
+pub struct Metrics {
+    points: VecDeque<String>,
+    collector: mpsc::Sender<String>,
 }
 
-impl Outbox {
-    pub fn new(relay: mpsc::Sender<String>) -> AsyncDropGuard<Self> {
-        let mails = VecDeque::new();
-        AsyncDropGuard::new(Self { mails, relay })
+impl Metrics {
+    pub fn new(collector: mpsc::Sender<String>) -> AsyncDropGuard<Self> {
+        let points = VecDeque::new();
+        AsyncDropGuard::new(Self { points, collector })
     }
 
-    pub fn add(&mut self, mail: String) {
-        self.mails.push_back(mail);
+    pub fn add(&mut self, point: String) {
+        self.points.push_back(point);
     }
 }
+
+// ANCHOR: library
 
 #[async_trait]
-impl AsyncDrop for Outbox {
+impl AsyncDrop for Metrics {
     type Error = Unsent;
 
     async fn async_drop_impl(&mut self) -> Result<(), Unsent> {
-        while let Some(mail) = self.mails.front() {
-            if self.relay.send(mail.clone()).await.is_err() {
-                let mails = mem::take(&mut self.mails);
-                return Err(Unsent { mails });
+        while let Some(point) = self.points.front() {
+            if self.collector.send(point.clone()).await.is_err() {
+                let points = mem::take(&mut self.points);
+                return Err(Unsent { points });
             }
             // Not earlier: an interrupted `send` has sent nothing.
-            self.mails.pop_front();
+            self.points.pop_front();
         }
         Ok(())
     }
 }
+// ANCHOR_END: library
 
-/// What the application returns: any error at all.
-async fn invite(guests: &str, relay: mpsc::Sender<String>) -> anyhow::Result<()> {
-    let outbox = Outbox::new(relay);
-    with_async_drop_2!(outbox, {
-        for guest in guests.split(' ') {
-            let table: u32 = guest.parse()?;
-            outbox.add(format!("your table is number {table}"));
+// ANCHOR: application
+async fn count(orders: &str, collector: mpsc::Sender<String>) -> anyhow::Result<()> {
+    let metrics = Metrics::new(collector);
+    with_async_drop_2!(metrics, {
+        for order in orders.split(' ') {
+            let pieces: u32 = order.parse()?;
+            metrics.add(format!("pieces={pieces}"));
         }
         Ok(())
     })
 }
+// ANCHOR_END: application
 
 #[tokio::main]
 async fn main() {
-    let (relay, mut mails) = mpsc::channel(8);
-    println!("{:?}", invite("4 7", relay.clone()).await);
-    println!("{:?}", mails.recv().await);
+    let (collector, mut points) = mpsc::channel(8);
+    println!("{:?}", count("3 5", collector.clone()).await);
+    println!("{:?}", points.recv().await);
 
-    mails.close();
-    let error = invite("4 7", relay).await.unwrap_err();
+    points.close();
+    // ANCHOR: application
+    // In `main`, without a collector:
+    let error = count("3 5", collector).await.unwrap_err();
     match error.downcast_ref::<Unsent>() {
-        Some(Unsent { mails }) => println!("{error}: {mails:?}"),
+        Some(Unsent { points }) => println!("{error}: {points:?}"),
         None => println!("something else: {error}"),
     }
+    // ANCHOR_END: application
 }

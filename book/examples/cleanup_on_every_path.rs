@@ -1,7 +1,7 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2};
 use std::io;
 use std::path::{Path, PathBuf};
-use tokio::fs::{self, File};
+use tokio::fs;
 
 #[derive(Debug)]
 struct LockFile {
@@ -9,8 +9,9 @@ struct LockFile {
 }
 
 impl LockFile {
-    async fn take(path: PathBuf) -> io::Result<AsyncDropGuard<Self>> {
-        File::create_new(&path).await?;
+    #[track_caller]
+    fn take(path: PathBuf) -> io::Result<AsyncDropGuard<Self>> {
+        std::fs::File::create_new(&path)?;
         Ok(AsyncDropGuard::new(Self { path }))
     }
 }
@@ -28,43 +29,31 @@ impl AsyncDrop for LockFile {
     }
 }
 
-/// The work is a function of its own, and its `?` cannot get past the cleanup.
-async fn add_up(amounts: &Path) -> anyhow::Result<i32> {
-    let text = fs::read_to_string(amounts).await?;
-    let mut sum = 0;
-    for line in text.lines() {
-        sum += line.parse::<i32>()?;
-    }
-    Ok(sum)
-}
-
-/// Right.
-async fn import_by_hand(amounts: &Path) -> anyhow::Result<i32> {
-    let mut lock = LockFile::take(amounts.with_extension("lock")).await?;
-    let sum = add_up(amounts).await;
-    let released = lock.async_drop().await;
-    let sum = sum?;
-    released?;
-    Ok(sum)
-}
-
-/// Better.
+// ANCHOR: import
 async fn import(amounts: &Path) -> anyhow::Result<i32> {
-    let lock = LockFile::take(amounts.with_extension("lock")).await?;
-    with_async_drop_2!(lock, { add_up(amounts).await })
+    let lock = LockFile::take(amounts.with_extension("lock"))?;
+    with_async_drop_2!(lock, {
+        let text = fs::read_to_string(amounts).await?;
+        let mut sum = 0;
+        for line in text.lines() {
+            sum += line.parse::<i32>()?;
+        }
+        Ok(sum)
+    })
 }
+// ANCHOR_END: import
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let amounts = folder.path().join("amounts.txt");
-
+    // ANCHOR: import
     fs::write(&amounts, "12\nthirty\n").await?;
-    println!("by hand: {}", import_by_hand(&amounts).await.unwrap_err());
-    println!("in a scope: {}", import(&amounts).await.unwrap_err());
+    println!("not imported: {}", import(&amounts).await.unwrap_err());
 
+    // There is no lock in the way of the next try.
     fs::write(&amounts, "12\n30\n").await?;
-    println!("by hand: {} euros", import_by_hand(&amounts).await?);
-    println!("in a scope: {} euros", import(&amounts).await?);
+    println!("imported {} euros", import(&amounts).await?);
+    // ANCHOR_END: import
     Ok(())
 }

@@ -1,7 +1,7 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{fmt, io};
-use tokio::fs::{self, File};
+use tokio::fs;
 
 /// Keeps other processes from importing at the same time.
 struct LockFile {
@@ -9,8 +9,10 @@ struct LockFile {
 }
 
 impl LockFile {
-    async fn take(path: PathBuf) -> io::Result<AsyncDropGuard<Self>> {
-        File::create_new(&path).await?;
+    /// Not an `async fn`: a cancellation could come between the file and its guard.
+    #[track_caller]
+    fn take(path: PathBuf) -> io::Result<AsyncDropGuard<Self>> {
+        std::fs::File::create_new(&path)?;
         Ok(AsyncDropGuard::new(Self { path }))
     }
 }
@@ -38,9 +40,10 @@ impl fmt::Debug for LockFile {
     }
 }
 
-async fn import(amounts: PathBuf) -> anyhow::Result<i32> {
-    let mut lock = LockFile::take(amounts.with_extension("lock")).await?;
-    let text = fs::read_to_string(&amounts).await?;
+// ANCHOR: import
+async fn import(amounts: &Path) -> anyhow::Result<i32> {
+    let mut lock = LockFile::take(amounts.with_extension("lock"))?;
+    let text = fs::read_to_string(amounts).await?;
     let mut sum = 0;
     for line in text.lines() {
         sum += line.parse::<i32>()?;
@@ -48,16 +51,18 @@ async fn import(amounts: PathBuf) -> anyhow::Result<i32> {
     lock.async_drop().await?;
     Ok(sum)
 }
+// ANCHOR_END: import
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let amounts = folder.path().join("amounts.txt");
+    // ANCHOR: import
     fs::write(&amounts, "12\nthirty\n").await?;
-
-    match import(amounts).await {
+    match import(&amounts).await {
         Ok(sum) => println!("imported {sum} euros"),
         Err(error) => println!("not imported: {error}"),
     }
+    // ANCHOR_END: import
     Ok(())
 }

@@ -20,6 +20,8 @@ impl Index {
             while let Some(title) = titles.recv().await {
                 file.write_all(title.as_bytes()).await?;
             }
+            // Without it the error of the last write would be lost.
+            file.flush().await?;
             file.sync_all().await
         });
         Ok(Self { queue, writer })
@@ -33,13 +35,16 @@ impl Index {
         self.queue.send(line).map_err(io::Error::other)
     }
 
+    // ANCHOR: close
     /// Without this call the titles may not be on the disk.
     pub async fn close(self) -> io::Result<()> {
         drop(self.queue);
         self.writer.await?
     }
+    // ANCHOR_END: close
 }
 
+// ANCHOR: close
 async fn index_pages(path: &Path, titles: &[&str]) -> io::Result<()> {
     let index = Index::create(path).await?;
     for title in titles {
@@ -47,16 +52,21 @@ async fn index_pages(path: &Path, titles: &[&str]) -> io::Result<()> {
     }
     index.close().await
 }
+// ANCHOR_END: close
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("index.txt");
 
+    // ANCHOR: close
+
+    // In `main`:
     let error = index_pages(&path, &["Tea", "Coffee", ""])
         .await
         .unwrap_err();
     println!("{error}");
     println!("on the disk: {:?}", fs::read_to_string(&path)?);
+    // ANCHOR_END: close
     Ok(())
 }

@@ -6,6 +6,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+// ANCHOR: both
 #[derive(Debug)]
 pub struct Index {
     queue: Option<mpsc::UnboundedSender<String>>,
@@ -29,36 +30,43 @@ impl Index {
         Ok(AsyncDropGuard::new(Self::create(path).await?))
     }
 
-    #[deprecated = "use `create_guarded`, and end the guard"]
+    #[deprecated = "use `create_guarded`, and clean up the guard"]
     pub async fn create(path: &Path) -> io::Result<Self> {
+        // ANCHOR_END: both
         let mut file = File::create(path).await?;
         let (queue, mut titles) = mpsc::unbounded_channel::<String>();
         let writer = tokio::spawn(async move {
             while let Some(title) = titles.recv().await {
                 file.write_all(title.as_bytes()).await?;
             }
+            // Without it the error of the last write would be lost.
+            file.flush().await?;
             file.sync_all().await
         });
         Ok(Self {
             queue: Some(queue),
             writer,
         })
+        // ANCHOR: both
     }
+    // ANCHOR_END: both
 
     pub fn add(&self, title: &str) -> io::Result<()> {
         if title.is_empty() {
             return Err(io::Error::other("a page has no title"));
         }
-        let queue = self.queue.as_ref().expect("only the cleanup takes it");
+        let queue = self.queue.as_ref().ok_or(io::ErrorKind::BrokenPipe)?;
         let line = format!("{title}\n");
         queue.send(line).map_err(io::Error::other)
     }
 
-    /// As before, for those who still call it.
+    // ANCHOR: both
+    /// As before, for the callers that still call it.
     pub async fn close(self) -> io::Result<()> {
         AsyncDropGuard::new(self).async_drop().await
     }
 }
+// ANCHOR_END: both
 
 /// Not changed yet.
 #[allow(deprecated)]
@@ -68,6 +76,8 @@ async fn index_one_page(path: &Path) -> io::Result<()> {
     index.close().await
 }
 
+// ANCHOR: both
+// A caller that is changed:
 async fn index_pages(path: &Path, titles: &[&str]) -> io::Result<()> {
     let index = Index::create_guarded(path).await?;
     with_async_drop_2!(index, {
@@ -77,6 +87,7 @@ async fn index_pages(path: &Path, titles: &[&str]) -> io::Result<()> {
         Ok(())
     })
 }
+// ANCHOR_END: both
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {

@@ -3,18 +3,25 @@ use std::io;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
 #[derive(Debug)]
-struct Connection(BufReader<DuplexStream>);
+struct Connection {
+    stream: BufReader<DuplexStream>,
+    /// What is left to send of the goodbye.
+    goodbye: &'static [u8],
+}
 
 impl Connection {
     fn new(stream: DuplexStream) -> AsyncDropGuard<Self> {
-        AsyncDropGuard::new(Self(BufReader::new(stream)))
+        AsyncDropGuard::new(Self {
+            stream: BufReader::new(stream),
+            goodbye: b"goodbye\n",
+        })
     }
 
-    /// How many pieces there are, and whether the server would take another question.
-    async fn ask(&mut self, question: &str) -> io::Result<(u32, bool)> {
-        self.0.write_all(question.as_bytes()).await?;
+    /// How many pieces are in stock, and whether the server would take another question.
+    async fn ask(&mut self, article: &str) -> io::Result<(u32, bool)> {
+        self.stream.write_all(article.as_bytes()).await?;
         let mut line = String::new();
-        self.0.read_line(&mut line).await?;
+        self.stream.read_line(&mut line).await?;
         let (pieces, then) = line.split_once(' ').unwrap_or_default();
         let pieces = pieces.parse().map_err(io::Error::other)?;
         Ok((pieces, then == "keep-alive\n"))
@@ -26,21 +33,22 @@ impl AsyncDrop for Connection {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.0.write_all(b"goodbye\n").await
+        self.stream.write_all_buf(&mut self.goodbye).await
     }
 }
 
-/// Gives the connection back if it can be used again, and ends it otherwise.
+// ANCHOR: stock
+/// Gives the connection back if it can be used again, and cleans it up otherwise.
 async fn stock(
     mut connection: AsyncDropGuard<Connection>,
 ) -> io::Result<(u32, Option<AsyncDropGuard<Connection>>)> {
-    let answer = connection.ask("apples?\n").await;
+    let answer = connection.ask("article 4711\n").await;
     if let Ok((pieces, true)) = answer {
         return Ok((pieces, Some(connection)));
     }
 
-    let ended = connection.async_drop().await;
-    match (answer, ended) {
+    let closed = connection.async_drop().await;
+    match (answer, closed) {
         (Ok((pieces, _)), Ok(())) => Ok((pieces, None)),
         (Ok(_), Err(error)) | (Err(error), Ok(())) => Err(error),
         (Err(error), Err(late)) => {
@@ -49,6 +57,7 @@ async fn stock(
         }
     }
 }
+// ANCHOR_END: stock
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -63,7 +72,7 @@ async fn main() -> io::Result<()> {
 
     let (ours, mut server) = tokio::io::duplex(64);
     let answer_and_hang_up = async move {
-        server.read_exact(&mut [0; 8]).await?;
+        server.read_exact(&mut [0; 13]).await?;
         server.write_all(b"sold out\n").await
     };
     let (stock, _) = tokio::join!(stock(Connection::new(ours)), answer_and_hang_up);

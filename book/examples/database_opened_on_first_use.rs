@@ -8,6 +8,7 @@ pub mod orders {
     use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
     use tokio::task::{self, JoinHandle};
 
+    // ANCHOR: states
     /// An order book in a database, which is opened for the first order.
     #[derive(Debug)]
     pub struct Orders(State);
@@ -26,6 +27,7 @@ pub mod orders {
         pub fn new(database: PathBuf) -> AsyncDropGuard<Self> {
             AsyncDropGuard::new(Self(State::Unopened(database)))
         }
+        // ANCHOR_END: states
 
         pub fn add(&mut self, order: &str) {
             if let State::Unopened(database) = &self.0 {
@@ -39,7 +41,9 @@ pub mod orders {
                 let _ = queue.send(order.to_owned());
             }
         }
+        // ANCHOR: states
     }
+    // ANCHOR_END: states
 
     fn write(database: PathBuf, mut queued: UnboundedReceiver<String>) -> rusqlite::Result<()> {
         let connection = Connection::open(database)?;
@@ -49,6 +53,8 @@ pub mod orders {
         }
         connection.close().map_err(|(_, error)| error)
     }
+
+    // ANCHOR: states
 
     #[async_trait]
     impl AsyncDrop for Orders {
@@ -64,6 +70,7 @@ pub mod orders {
             }
         }
     }
+    // ANCHOR_END: states
 }
 
 #[tokio::main]
@@ -76,8 +83,8 @@ async fn main() -> anyhow::Result<()> {
     println!("never used, the database exists: {}", path.exists());
 
     let mut orders = Orders::new(path.clone());
-    orders.add("3 kg of apples");
-    orders.add("a dozen eggs");
+    orders.add("article 4711: 3 pieces");
+    orders.add("article 12: 1 piece");
     orders.async_drop().await?;
 
     let database = Connection::open(&path)?;
@@ -86,7 +93,7 @@ async fn main() -> anyhow::Result<()> {
 
     // The table is there already.
     let mut refused = Orders::new(path);
-    refused.add("a pumpkin");
+    refused.add("article 7: 2 pieces");
     let error = refused.async_drop().await.unwrap_err();
     println!("not written: {error}");
     Ok(())

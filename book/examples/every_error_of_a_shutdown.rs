@@ -1,57 +1,46 @@
 use anyhow::Context;
-use asyncdrop::{AsyncDrop, AsyncDropGuard, DropErrors, async_drop_all, async_trait};
+use asyncdrop::{AsyncDropGuard, AsyncDropWith, BoxedAsyncDropWith, DropErrors, async_drop_all};
 use std::io;
-use std::path::{Path, PathBuf};
-use tokio::fs;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-/// A file that gets its name when it is complete.
-#[derive(Debug)]
-struct Export {
-    draft: PathBuf,
-    place: PathBuf,
+type Client = BoxedAsyncDropWith<DuplexStream, io::Error>;
+
+async fn say_goodbye(mut stream: DuplexStream) -> io::Result<()> {
+    stream.write_all(b"goodbye\n").await?;
+    stream.shutdown().await
 }
 
-impl Export {
-    fn new(folder: &Path, name: &str) -> AsyncDropGuard<Self> {
-        let draft = folder.join(format!("{name}.draft"));
-        let place = folder.join(name);
-        AsyncDropGuard::new(Self { draft, place })
-    }
+// ANCHOR: shut_down
+async fn shut_down(clients: Vec<(&'static str, AsyncDropGuard<Client>)>) -> anyhow::Result<()> {
+    let closed = async_drop_all(clients).await;
+    closed.context("not every service heard a goodbye")
 }
-
-#[async_trait]
-impl AsyncDrop for Export {
-    type Error = io::Error;
-
-    async fn async_drop_impl(&mut self) -> io::Result<()> {
-        fs::rename(&self.draft, &self.place).await
-    }
-}
-
-async fn export(folder: &Path) -> anyhow::Result<()> {
-    let orders = Export::new(folder, "orders");
-    let prices = Export::new(folder, "prices");
-    let stock = Export::new(folder, "stock");
-
-    // Only this one is written. The others have no draft that could be renamed.
-    let written = fs::write(&prices.draft, "tea: 3 euros\n").await;
-
-    let exports = [("orders", orders), ("prices", prices), ("stock", stock)];
-    let ended = async_drop_all(exports).await;
-    written?;
-    ended.context("the export is not complete")
-}
+// ANCHOR_END: shut_down
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let error = export(folder.path()).await.unwrap_err();
+    let (to_broker, mut broker) = duplex(64);
+    let (to_mail, _) = duplex(64);
+    let (to_search, _) = duplex(64);
+    let client = |name, stream| (name, AsyncDropWith::boxed(stream, say_goodbye));
+    let clients = vec![
+        client("broker", to_broker),
+        client("mail", to_mail),
+        client("search", to_search),
+    ];
+    // ANCHOR: shut_down
+    // In `main`, where the mail and the search are gone:
+    let error = shut_down(clients).await.unwrap_err();
     println!("{error:#}\n");
 
     if let Some(errors) = error.downcast_ref::<DropErrors<&str, io::Error>>() {
         for (name, error) in errors.iter() {
-            println!("to be written again: {name} ({:?})", error.kind());
+            println!("to be looked at: {name} ({:?})", error.kind());
         }
     }
+    // ANCHOR_END: shut_down
+    let mut heard = String::new();
+    broker.read_to_string(&mut heard).await?;
+    print!("the broker heard {heard}");
     Ok(())
 }

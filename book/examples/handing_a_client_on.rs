@@ -6,6 +6,8 @@ use tokio::net::{TcpListener, TcpStream};
 #[derive(Debug)]
 struct Client {
     stream: BufReader<TcpStream>,
+    /// What is left to send of the goodbye.
+    goodbye: &'static [u8],
 }
 
 #[async_trait]
@@ -13,19 +15,20 @@ impl AsyncDrop for Client {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.stream.write_all(b"goodbye\n").await?;
-        self.stream.shutdown().await
+        self.stream.write_all_buf(&mut self.goodbye).await
     }
 }
 
-/// Returns the guard: the caller has to end the client.
+// ANCHOR: hand_on
+/// Returns the guard, so the caller has to clean up.
 async fn accept(listener: &TcpListener) -> io::Result<AsyncDropGuard<Client>> {
     let (stream, _) = listener.accept().await?;
     let stream = BufReader::new(stream);
-    Ok(AsyncDropGuard::new(Client { stream }))
+    let goodbye = b"goodbye\n";
+    Ok(AsyncDropGuard::new(Client { stream, goodbye }))
 }
 
-/// Takes the guard: this function ends the client.
+/// Takes the guard, so this function cleans up.
 async fn serve(client: AsyncDropGuard<Client>) -> io::Result<()> {
     with_async_drop_2!(client, {
         greet(&mut client).await?;
@@ -33,7 +36,7 @@ async fn serve(client: AsyncDropGuard<Client>) -> io::Result<()> {
     })
 }
 
-/// Borrows the value: the client is not ended here.
+/// Borrows the client, which `serve` still owns.
 async fn greet(client: &mut Client) -> io::Result<()> {
     client.stream.write_all(b"ready\n").await
 }
@@ -43,18 +46,24 @@ async fn echo(client: &mut Client) -> io::Result<()> {
     client.stream.read_line(&mut line).await?;
     client.stream.write_all(line.as_bytes()).await
 }
+// ANCHOR_END: hand_on
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let mut visitor = TcpStream::connect(listener.local_addr()?).await?;
-    visitor.write_all(b"is anybody there?\n").await?;
+    visitor.write_all(b"status?\n").await?;
 
+    // ANCHOR: hand_on
+
+    // In `main`:
     let client = accept(&listener).await?;
-    let task = tokio::spawn(serve(client));
+    let served = tokio::spawn(serve(client)).await?;
+    // ANCHOR_END: hand_on
+    served?;
 
     let mut heard = String::new();
     visitor.read_to_string(&mut heard).await?;
     print!("{heard}");
-    task.await?
+    Ok(())
 }

@@ -6,6 +6,7 @@ use std::{fmt, io};
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 
+// ANCHOR: hook
 // What the monitoring reads.
 static MISSED: AtomicU64 = AtomicU64::new(0);
 static SUPPRESSED: AtomicU64 = AtomicU64::new(0);
@@ -23,10 +24,25 @@ fn log_and_count(incident: &Incident<'_>) {
         }
     }
 }
+// ANCHOR_END: hook
 
 struct Session {
     user: &'static str,
     stream: DuplexStream,
+    /// What is left to send of the goodbye.
+    goodbye: &'static [u8],
+}
+
+impl Session {
+    #[track_caller]
+    fn new(user: &'static str, stream: DuplexStream) -> AsyncDropGuard<Self> {
+        let goodbye = b"goodbye\n";
+        AsyncDropGuard::new(Self {
+            user,
+            stream,
+            goodbye,
+        })
+    }
 }
 
 #[async_trait]
@@ -34,7 +50,7 @@ impl AsyncDrop for Session {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.stream.write_all(b"goodbye\n").await
+        self.stream.write_all_buf(&mut self.goodbye).await
     }
 }
 
@@ -46,24 +62,21 @@ impl fmt::Debug for Session {
 
 /// The `?` leaves without a goodbye.
 async fn forgets(stream: DuplexStream) -> io::Result<()> {
-    let user = "ada";
-    let mut session = AsyncDropGuard::new(Session { user, stream });
+    let mut session = Session::new("billing", stream);
     session.stream.write_all(b"hello\n").await?;
     session.async_drop().await
 }
 
-/// The goodbye is given up half-way.
+/// The goodbye is given up halfway.
 async fn gives_up(stream: DuplexStream) {
-    let user = "grace";
-    let mut session = AsyncDropGuard::new(Session { user, stream });
+    let mut session = Session::new("search", stream);
     let limit = Duration::from_secs(5);
     let _ = timeout(limit, session.async_drop()).await;
 }
 
 /// Both the hello and the goodbye fail.
 async fn fails_twice(stream: DuplexStream) -> io::Result<()> {
-    let user = "edsger";
-    let session = AsyncDropGuard::new(Session { user, stream });
+    let session = Session::new("mail", stream);
     with_async_drop(session, async |session| {
         session.stream.write_all(b"hello\n").await
     })
@@ -72,11 +85,15 @@ async fn fails_twice(stream: DuplexStream) -> io::Result<()> {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
+    // ANCHOR: hook
+
+    // First thing in `main`:
     tracing_subscriber::fmt().without_time().init();
     incident::set_hook(Box::new(log_and_count));
+    // ANCHOR_END: hook
 
     let hung_up = || duplex(64).0;
-    // It has room for 4 bytes, and nobody reads them.
+    // It has room for 4 bytes, and no one reads them.
     let (busy, _server) = duplex(4);
     forgets(hung_up()).await.unwrap_err();
     gives_up(busy).await;

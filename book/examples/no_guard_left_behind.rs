@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// Collects the incidents of one test. The hook is one for all threads, so the tests take turns.
+// ANCHOR: collect
+/// Collects the incidents of one test. All threads have one hook, so the tests take turns.
 struct Incidents {
     kinds: Arc<Mutex<Vec<IncidentKind>>>,
     _turn: MutexGuard<'static, ()>,
@@ -30,10 +31,11 @@ impl Incidents {
 
 impl Drop for Incidents {
     fn drop(&mut self) {
-        // The default one is back, also after a failed assertion.
+        // Even after a failed assertion, the default one is back.
         let _ = incident::take_hook();
     }
 }
+// ANCHOR_END: collect
 
 #[derive(Debug)]
 struct Upload;
@@ -56,11 +58,13 @@ async fn upload() {
     });
 }
 
+// ANCHOR: collect
 async fn incidents_of_an_upload_within(limit: Duration) -> Vec<IncidentKind> {
     let incidents = Incidents::collect();
     let _ = timeout(limit, upload()).await;
     incidents.seen()
 }
+// ANCHOR_END: collect
 
 // In your crate each of the three is a #[tokio::test(start_paused = true)].
 #[tokio::main(flavor = "current_thread", start_paused = true)]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use tokio::fs::{self, File};
 use tokio::io::{AsyncWriteExt, BufWriter};
 
+// ANCHOR: draft
 /// A page that is written beside its place, and removed unless it is published.
 #[derive(Debug)]
 struct Draft {
@@ -12,12 +13,15 @@ struct Draft {
 }
 
 impl Draft {
-    async fn create(path: PathBuf) -> io::Result<AsyncDropGuard<Self>> {
-        let out = BufWriter::new(File::create_new(&path).await?);
+    // ANCHOR_END: draft
+    fn create(path: PathBuf) -> io::Result<AsyncDropGuard<Self>> {
+        let file = File::from_std(std::fs::File::create_new(&path)?);
+        let out = BufWriter::new(file);
         Ok(AsyncDropGuard::new(Self { out, path }))
     }
 
-    /// Moves the page to its place. The draft is gone afterwards, also after an error.
+    // ANCHOR: draft
+    /// Moves the page to its place. Even after an error, no draft is left.
     async fn publish(this: AsyncDropGuard<Self>, place: &Path) -> io::Result<()> {
         let (this, ()) = async_drop_on_err(this, async |draft| {
             draft.out.flush().await?;
@@ -26,7 +30,7 @@ impl Draft {
         })
         .await?;
 
-        // There is no draft any more, and no guard in its fields.
+        // There is no draft on the disk any more, and no guard in the fields.
         drop(this.unsafe_into_inner_dont_drop());
         Ok(())
     }
@@ -38,22 +42,30 @@ impl AsyncDrop for Draft {
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
         match fs::remove_file(&self.path).await {
-            // An interrupted first run has removed it.
+            // An earlier run was interrupted, and the removal went on without it.
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             result => result,
         }
     }
 }
 
+async fn write_page(draft: PathBuf, place: &Path) -> io::Result<()> {
+    let draft = Draft::create(draft)?;
+    let (draft, ()) = async_drop_on_err(draft, async |draft| {
+        draft.out.write_all(b"<h1>Stock</h1>").await
+    })
+    .await?;
+    Draft::publish(draft, place).await
+}
+// ANCHOR_END: draft
+
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let site = tempfile::tempdir()?;
-    let path = site.path().join("index.draft");
+    let path = site.path().join("stock.draft");
 
-    for place in ["index.html", "no such folder/index.html"] {
-        let mut draft = Draft::create(path.clone()).await?;
-        draft.out.write_all(b"<h1>Apples</h1>").await?;
-        match Draft::publish(draft, &site.path().join(place)).await {
+    for place in ["stock.html", "no such folder/stock.html"] {
+        match write_page(path.clone(), &site.path().join(place)).await {
             Ok(()) => println!("published {place}"),
             Err(error) => println!("not published: {error}"),
         }
@@ -62,7 +74,7 @@ async fn main() -> io::Result<()> {
     println!("the draft is left: {}", path.exists());
     println!(
         "{}",
-        fs::read_to_string(site.path().join("index.html")).await?
+        fs::read_to_string(site.path().join("stock.html")).await?
     );
     Ok(())
 }

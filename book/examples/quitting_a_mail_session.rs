@@ -1,21 +1,19 @@
 use smtp::Session;
 use std::io;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
+use tokio::time::{sleep, timeout};
 
+// ANCHOR: session
 pub mod smtp {
     use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
     use std::io;
-    use std::net::SocketAddr;
-    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-    use tokio::net::TcpStream;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
-    /// A session with a mail server, which is told `QUIT` and answers before it ends.
+    /// A session with a mail server, which wants to hear `QUIT` and confirms it.
     #[derive(Debug)]
     pub struct Session {
-        stream: BufReader<TcpStream>,
+        stream: BufReader<DuplexStream>,
         /// What is left to send of the goodbye.
         goodbye: &'static [u8],
         /// What has come of the answer to it.
@@ -23,17 +21,26 @@ pub mod smtp {
     }
 
     impl Session {
-        pub async fn connect(server: SocketAddr) -> io::Result<AsyncDropGuard<Self>> {
+        // ANCHOR_END: session
+        /// Reads the greeting of the server, which speaks first.
+        // ANCHOR: session
+        pub async fn open(stream: DuplexStream) -> io::Result<AsyncDropGuard<Self>> {
+            let mut stream = BufReader::new(stream);
+            // Before the server has greeted us, there is nothing to say goodbye to.
+            expect(b"220", &mut stream).await?;
             Ok(AsyncDropGuard::new(Self {
-                stream: BufReader::new(TcpStream::connect(server).await?),
+                stream,
                 goodbye: b"QUIT\r\n",
                 answer: Vec::new(),
             }))
         }
+        // ANCHOR_END: session
 
         pub async fn greet(&mut self) -> io::Result<()> {
-            self.stream.write_all(b"HELO shop.example\r\n").await
+            self.stream.write_all(b"HELO shop.example\r\n").await?;
+            expect(b"250", &mut self.stream).await
         }
+        // ANCHOR: session
     }
 
     #[async_trait]
@@ -43,32 +50,70 @@ pub mod smtp {
         async fn async_drop_impl(&mut self) -> io::Result<()> {
             self.stream.write_all_buf(&mut self.goodbye).await?;
             self.stream.read_until(b'\n', &mut self.answer).await?;
-            if self.answer.starts_with(b"221") {
-                Ok(())
-            } else {
-                Err(io::Error::other("the server did not confirm the end"))
-            }
+            confirmed(b"221", &self.answer)
         }
+    }
+    // ANCHOR_END: session
+
+    async fn expect(code: &[u8], stream: &mut BufReader<DuplexStream>) -> io::Result<()> {
+        let mut answer = Vec::new();
+        stream.read_until(b'\n', &mut answer).await?;
+        confirmed(code, &answer)
+    }
+
+    fn confirmed(code: &[u8], answer: &[u8]) -> io::Result<()> {
+        if answer.starts_with(code) {
+            return Ok(());
+        }
+        let answer = String::from_utf8_lossy(answer);
+        Err(io::Error::other(format!("the server said {answer:?}")))
+    }
+    // ANCHOR: session
+}
+// ANCHOR_END: session
+
+/// A server that takes three seconds to say goodbye.
+async fn slow_server(stream: DuplexStream) -> io::Result<Vec<String>> {
+    let mut stream = BufReader::new(stream);
+    stream.write_all(b"220 mail.example\r\n").await?;
+    let mut heard = Vec::new();
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await? == 0 {
+            return Ok(heard);
+        }
+        let answer: &[u8] = if line == "QUIT\r\n" {
+            sleep(Duration::from_secs(3)).await;
+            b"221 bye\r\n"
+        } else {
+            b"250 at your service\r\n"
+        };
+        heard.push(line);
+        stream.write_all(answer).await?;
     }
 }
 
-#[tokio::main]
+// The clock is paused: it jumps to the next timer as soon as every task waits for one.
+#[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> io::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let mut session = Session::connect(listener.local_addr()?).await?;
-    let (mut server, _) = listener.accept().await?;
-    session.greet().await?;
+    let (ours, theirs) = duplex(64);
+    let server = tokio::spawn(slow_server(theirs));
+    // ANCHOR: session
 
-    let limit = Duration::from_millis(20);
-    if timeout(limit, session.async_drop()).await.is_err() {
-        println!("no answer to QUIT within 20 ms");
-    }
+    // In `main`:
+    let mut session = Session::open(ours).await?;
+    let greeted = session.greet().await;
 
-    server.write_all(b"221 until next time\r\n").await?;
-    session.async_drop().await?;
-
-    let mut heard = String::new();
-    server.read_to_string(&mut heard).await?;
-    print!("the server heard:\n{heard}");
+    let limit = Duration::from_secs(2);
+    let quit = match timeout(limit, session.async_drop()).await {
+        Ok(quit) => quit,
+        Err(_) => {
+            println!("no answer to QUIT within {limit:?}");
+            session.async_drop().await
+        }
+    };
+    println!("greeted: {greeted:?}, quit: {quit:?}");
+    println!("the server heard {:?}", server.await??);
+    // ANCHOR_END: session
     Ok(())
 }

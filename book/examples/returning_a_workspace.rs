@@ -3,34 +3,38 @@ use std::io;
 use std::path::{Path, PathBuf};
 use tokio::fs;
 
-/// A folder of copies to work on, removed in the end.
+/// A job's folder with copies of its inputs, removed when the job is done.
 #[derive(Debug)]
 struct Workspace {
     folder: PathBuf,
 }
 
+// ANCHOR: set_up
 impl Workspace {
-    async fn set_up(folder: PathBuf, files: &[PathBuf]) -> io::Result<AsyncDropGuard<Self>> {
-        // There is no guard yet, so `?` is enough.
-        fs::create_dir(&folder).await?;
-
+    async fn set_up(folder: PathBuf, inputs: &[PathBuf]) -> io::Result<AsyncDropGuard<Self>> {
+        // Without `.await`, so that nothing can come between the folder and its guard.
+        std::fs::create_dir(&folder)?;
         let workspace = AsyncDropGuard::new(Self { folder });
+
         let (workspace, ()) = async_drop_on_err(workspace, async |workspace| {
-            for file in files {
-                workspace.copy_in(file).await?;
+            for input in inputs {
+                workspace.copy_in(input).await?;
             }
             io::Result::Ok(())
         })
         .await?;
         Ok(workspace)
     }
+    // ANCHOR_END: set_up
 
-    async fn copy_in(&mut self, file: &Path) -> io::Result<()> {
-        let name = file.file_name().unwrap_or_default();
-        fs::copy(file, self.folder.join(name)).await?;
+    async fn copy_in(&mut self, input: &Path) -> io::Result<()> {
+        let name = input.file_name().unwrap_or_default();
+        fs::copy(input, self.folder.join(name)).await?;
         Ok(())
     }
+    // ANCHOR: set_up
 }
+// ANCHOR_END: set_up
 
 #[async_trait]
 impl AsyncDrop for Workspace {
@@ -48,21 +52,25 @@ impl AsyncDrop for Workspace {
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let disk = tempfile::tempdir()?;
-    let plan = disk.path().join("plan.txt");
-    let photo = disk.path().join("photo.jpg");
-    let folder = disk.path().join("workspace");
-    fs::write(&plan, "two rooms, one kitchen").await?;
+    let schema = disk.path().join("schema.sql");
+    let rows = disk.path().join("rows.csv");
+    let folder = disk.path().join("job-17");
+    fs::write(&schema, "CREATE TABLE stock (article, pieces)").await?;
 
-    let files = [plan, photo.clone()];
-    if let Err(error) = Workspace::set_up(folder.clone(), &files).await {
+    // ANCHOR: set_up
+
+    // In `main`:
+    let inputs = [schema, rows.clone()];
+    if let Err(error) = Workspace::set_up(folder.clone(), &inputs).await {
         println!("no workspace: {}", error.kind());
     }
     println!("is there a folder? {}", folder.exists());
 
-    fs::write(&photo, "the south wall").await?;
-    let mut workspace = Workspace::set_up(folder.clone(), &files).await?;
+    fs::write(&rows, "4711,3").await?;
+    let mut workspace = Workspace::set_up(folder.clone(), &inputs).await?;
     println!("is there a folder? {}", folder.exists());
     workspace.async_drop().await?;
     println!("is there a folder? {}", folder.exists());
+    // ANCHOR_END: set_up
     Ok(())
 }

@@ -4,6 +4,7 @@ use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::{Duration, sleep};
 
 #[derive(Debug)]
 struct AuditLog {
@@ -19,6 +20,8 @@ impl AuditLog {
             while let Some(line) = queue.recv().await {
                 file.write_all(line.as_bytes()).await?;
             }
+            // Without it the error of the last write would be lost.
+            file.flush().await?;
             file.sync_all().await
         });
         let lines = Some(lines);
@@ -42,33 +45,42 @@ impl AsyncDrop for AuditLog {
     }
 }
 
-async fn visit(log: AsyncDropGuard<AsyncDropArc<AuditLog>>, user: &str) -> io::Result<()> {
-    with_async_drop_2!(log, { log.note(format!("{user} was here\n")) })
+// ANCHOR: owners
+async fn pay(log: AsyncDropGuard<AsyncDropArc<AuditLog>>, order: u64) -> io::Result<()> {
+    with_async_drop_2!(log, {
+        if order == 17 {
+            return Err(io::Error::other("order 17 has no price"));
+        }
+        // The bank takes its time.
+        sleep(Duration::from_secs(order)).await;
+        log.note(format!("order {order} is paid\n"))
+    })
 }
+// ANCHOR_END: owners
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("audit.log");
+    // ANCHOR: owners
+    // In `main`:
     let log = AsyncDropArc::new(AuditLog::create(&path).await?);
-    let weak = AsyncDropArc::downgrade(&log);
-
     with_async_drop_2!(log, {
-        let mut tasks = Vec::new();
-        for user in ["ada", "bob"] {
-            let log = AsyncDropArc::clone(&log);
-            tasks.push(tokio::spawn(visit(log, user)));
-        }
+        let pay = |order| tokio::spawn(pay(AsyncDropArc::clone(&log), order));
+        let tasks = [pay(17), pay(18), pay(19)];
         println!("owners: {}", AsyncDropArc::strong_count(&log));
         for task in tasks {
-            task.await??;
+            // No `?`: it would leave while the other tasks still own the log.
+            match task.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => println!("not paid: {error}"),
+                Err(panicked) => println!("not paid: {panicked}"),
+            }
         }
         println!("owners left: {}", AsyncDropArc::strong_count(&log));
         io::Result::Ok(())
     })?;
-
-    let text = fs::read_to_string(&path).await?;
-    println!("lines on the disk: {}", text.lines().count());
-    println!("still open? {}", weak.upgrade().is_some());
+    print!("{}", fs::read_to_string(&path).await?);
+    // ANCHOR_END: owners
     Ok(())
 }

@@ -1,17 +1,16 @@
 use anyhow::Context;
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 use asyncdrop::{with_async_drop_2, with_async_drop_2_infallible};
-use std::collections::BTreeSet;
-use std::{convert::Infallible, io, path::Path, sync::Arc};
+use std::{convert::Infallible, io, path::Path};
 use tokio::fs::{self, File};
 use tokio::io::{AsyncWriteExt, BufWriter};
-use tokio::sync::Mutex;
+use tokio::sync::mpsc;
 
-/// The log of a chat, which is buffered.
+/// The log of a job, which is buffered.
 #[derive(Debug)]
-struct ChatLog(BufWriter<File>);
+struct JobLog(BufWriter<File>);
 
-impl ChatLog {
+impl JobLog {
     async fn open(path: &Path) -> io::Result<AsyncDropGuard<Self>> {
         let file = File::options().append(true).create(true).open(path).await?;
         Ok(AsyncDropGuard::new(Self(BufWriter::new(file))))
@@ -19,7 +18,7 @@ impl ChatLog {
 }
 
 #[async_trait]
-impl AsyncDrop for ChatLog {
+impl AsyncDrop for JobLog {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
@@ -27,53 +26,63 @@ impl AsyncDrop for ChatLog {
     }
 }
 
-/// A name in the list of who is online.
+/// A job's place among those that may run at the same time.
 #[derive(Debug)]
-struct Presence(&'static str, Arc<Mutex<BTreeSet<&'static str>>>);
+struct Slot {
+    number: u32,
+    scheduler: mpsc::Sender<u32>,
+}
 
 #[async_trait]
-impl AsyncDrop for Presence {
+impl AsyncDrop for Slot {
     type Error = Infallible;
 
     async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
-        self.1.lock().await.remove(self.0);
+        // A scheduler that is gone does not need the slot any more.
+        let _ = self.scheduler.send(self.number).await;
         Ok(())
     }
 }
 
-async fn say(presence: AsyncDropGuard<Presence>, text: &str, path: &Path) -> anyhow::Result<usize> {
-    with_async_drop_2_infallible!(presence, {
-        presence.1.lock().await.insert(presence.0);
-        let log = ChatLog::open(path).await.context("no log")?;
+// ANCHOR: run
+async fn run(slot: AsyncDropGuard<Slot>, log: &Path) -> anyhow::Result<usize> {
+    with_async_drop_2_infallible!(slot, {
+        let log = JobLog::open(log).await.context("no log")?;
         with_async_drop_2!(
             log,
             {
-                let line = format!("{}: {text}\n", presence.0);
+                let line = format!("slot {}: 7 tables copied\n", slot.number);
                 log.0.write_all(line.as_bytes()).await?;
-                Ok(presence.1.lock().await.len())
+                Ok(7)
             },
             |error| anyhow::Error::new(error).context("the log is not complete")
         )
     })
 }
+// ANCHOR_END: run
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let online = Arc::new(Mutex::new(BTreeSet::from(["bob"])));
+    let (scheduler, mut free) = mpsc::channel(1);
 
-    for file in ["chat.log", "no such folder/chat.log"] {
-        let presence = AsyncDropGuard::new(Presence("ada", Arc::clone(&online)));
-        match say(presence, "good morning", &folder.path().join(file)).await {
-            Ok(people) => println!("said to {people} people"),
-            Err(error) => println!("not said: {error:#}"),
+    for (number, file) in [(1, "job.log"), (2, "no such folder/job.log")] {
+        let scheduler = scheduler.clone();
+        let slot = AsyncDropGuard::new(Slot { number, scheduler });
+        match run(slot, &folder.path().join(file)).await {
+            Ok(tables) => println!("{tables} tables"),
+            Err(error) => println!("not run: {error:#}"),
         }
-        println!("online afterwards: {:?}", online.lock().await);
+        if let Some(number) = free.recv().await {
+            println!("slot {number} is free again");
+        }
     }
 
-    let path = folder.path().join("chat.log");
-    let log = ChatLog::open(&path).await?;
-    with_async_drop_2!(log, { log.0.write_all(b"the end\n").await })?;
+    let path = folder.path().join("job.log");
+    // ANCHOR: plain
+    let log = JobLog::open(&path).await?;
+    with_async_drop_2!(log, { log.0.write_all(b"all jobs are done\n").await })?;
+    // ANCHOR_END: plain
     print!("{}", fs::read_to_string(path).await?);
     Ok(())
 }

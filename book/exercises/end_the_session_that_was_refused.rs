@@ -7,12 +7,14 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 #[derive(Debug)]
 pub struct Session {
     server: BufReader<DuplexStream>,
+    /// What is left to send of the goodbye.
+    goodbye: &'static [u8],
 }
 
 impl Session {
     pub async fn log_in(stream: DuplexStream, user: &str) -> io::Result<AsyncDropGuard<Self>> {
         let server = BufReader::new(stream);
-        let mut session = AsyncDropGuard::new(Self { server });
+        let mut session = AsyncDropGuard::new(Self { server, goodbye: b"QUIT\n" });
 
         let hello = format!("USER {user}\n");
         session.server.write_all(hello.as_bytes()).await?;
@@ -30,7 +32,7 @@ impl AsyncDrop for Session {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.server.write_all(b"QUIT\n").await
+        self.server.write_all_buf(&mut self.goodbye).await
     }
 }
 // ANCHOR_END: problem
@@ -43,12 +45,14 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 #[derive(Debug)]
 pub struct Session {
     server: BufReader<DuplexStream>,
+    /// What is left to send of the goodbye.
+    goodbye: &'static [u8],
 }
 
 impl Session {
     pub async fn log_in(stream: DuplexStream, user: &str) -> io::Result<AsyncDropGuard<Self>> {
         let server = BufReader::new(stream);
-        let session = AsyncDropGuard::new(Self { server });
+        let session = AsyncDropGuard::new(Self { server, goodbye: b"QUIT\n" });
 
         let (session, ()) = async_drop_on_err(session, async |session| {
             let hello = format!("USER {user}\n");
@@ -70,7 +74,7 @@ impl AsyncDrop for Session {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.server.write_all(b"QUIT\n").await
+        self.server.write_all_buf(&mut self.goodbye).await
     }
 }
 // ANCHOR_END: solution

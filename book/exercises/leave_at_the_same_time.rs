@@ -11,6 +11,7 @@ use tokio::time::sleep;
 struct Service {
     name: &'static str,
     balancer: UnboundedSender<String>,
+    leaves: bool,
 }
 
 #[async_trait]
@@ -18,7 +19,11 @@ impl AsyncDrop for Service {
     type Error = Infallible;
 
     async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
-        let _ = self.balancer.send(format!("{} leaves", self.name));
+        // A balancer that is gone has no list any more, and one that is not is told once.
+        if !self.leaves {
+            self.leaves = true;
+            let _ = self.balancer.send(format!("{} leaves", self.name));
+        }
         sleep(Duration::from_millis(50)).await;
         let _ = self.balancer.send(format!("{} is gone", self.name));
         Ok(())
@@ -33,7 +38,10 @@ pub struct Server {
 
 impl Server {
     pub fn start(balancer: UnboundedSender<String>) -> AsyncDropGuard<Self> {
-        let service = |name, balancer| AsyncDropGuard::new(Service { name, balancer });
+        let service = |name, balancer| {
+            let leaves = false;
+            AsyncDropGuard::new(Service { name, balancer, leaves })
+        };
         AsyncDropGuard::new(Self {
             web: service("web", balancer.clone()),
             mail: service("mail", balancer),
@@ -65,6 +73,7 @@ use tokio::time::sleep;
 struct Service {
     name: &'static str,
     balancer: UnboundedSender<String>,
+    leaves: bool,
 }
 
 #[async_trait]
@@ -72,7 +81,11 @@ impl AsyncDrop for Service {
     type Error = Infallible;
 
     async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
-        let _ = self.balancer.send(format!("{} leaves", self.name));
+        // A balancer that is gone has no list any more, and one that is not is told once.
+        if !self.leaves {
+            self.leaves = true;
+            let _ = self.balancer.send(format!("{} leaves", self.name));
+        }
         sleep(Duration::from_millis(50)).await;
         let _ = self.balancer.send(format!("{} is gone", self.name));
         Ok(())
@@ -87,7 +100,10 @@ pub struct Server {
 
 impl Server {
     pub fn start(balancer: UnboundedSender<String>) -> AsyncDropGuard<Self> {
-        let service = |name, balancer| AsyncDropGuard::new(Service { name, balancer });
+        let service = |name, balancer| {
+            let leaves = false;
+            AsyncDropGuard::new(Service { name, balancer, leaves })
+        };
         AsyncDropGuard::new(Self {
             web: service("web", balancer.clone()),
             mail: service("mail", balancer),

@@ -7,11 +7,13 @@ use tokio::io::{AsyncWriteExt, DuplexStream};
 #[derive(Debug)]
 pub struct Session {
     server: DuplexStream,
+    /// What is left to send of the goodbye.
+    goodbye: &'static [u8],
 }
 
 impl Session {
     pub fn new(server: DuplexStream) -> AsyncDropGuard<Self> {
-        AsyncDropGuard::new(Self { server })
+        AsyncDropGuard::new(Self { server, goodbye: b"quit\n" })
     }
 
     pub async fn send(&mut self, line: &str) -> io::Result<()> {
@@ -48,11 +50,13 @@ use tokio::io::{AsyncWriteExt, DuplexStream};
 #[derive(Debug)]
 pub struct Session {
     server: DuplexStream,
+    /// What is left to send of the goodbye.
+    goodbye: &'static [u8],
 }
 
 impl Session {
     pub fn new(server: DuplexStream) -> AsyncDropGuard<Self> {
-        AsyncDropGuard::new(Self { server })
+        AsyncDropGuard::new(Self { server, goodbye: b"quit\n" })
     }
 
     pub async fn send(&mut self, line: &str) -> io::Result<()> {
@@ -65,7 +69,7 @@ impl AsyncDrop for Session {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.server.write_all(b"quit\n").await
+        self.server.write_all_buf(&mut self.goodbye).await
     }
 }
 

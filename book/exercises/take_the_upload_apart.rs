@@ -7,14 +7,25 @@ use tokio::io::{AsyncWriteExt, BufWriter, DuplexStream};
 
 /// The right to write to a file, lent by a store.
 #[derive(Debug)]
-pub struct Lease(pub DuplexStream);
+pub struct Lease {
+    store: DuplexStream,
+    /// What is left to send when it is released.
+    release: &'static [u8],
+}
+
+impl Lease {
+    pub fn new(store: DuplexStream) -> AsyncDropGuard<Self> {
+        let release = b"RELEASE\n";
+        AsyncDropGuard::new(Self { store, release })
+    }
+}
 
 #[async_trait]
 impl AsyncDrop for Lease {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.0.write_all(b"RELEASE\n").await
+        self.store.write_all_buf(&mut self.release).await
     }
 }
 
@@ -47,9 +58,8 @@ impl AsyncDrop for Upload {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        let flushed = self.out.flush().await;
-        let released = self.lease.async_drop().await;
-        flushed.and(released)
+        // What was not taken apart is given up, so there is nothing to flush.
+        self.lease.async_drop().await
     }
 }
 // ANCHOR_END: problem
@@ -62,14 +72,25 @@ use tokio::io::{AsyncWriteExt, BufWriter, DuplexStream};
 
 /// The right to write to a file, lent by a store.
 #[derive(Debug)]
-pub struct Lease(pub DuplexStream);
+pub struct Lease {
+    store: DuplexStream,
+    /// What is left to send when it is released.
+    release: &'static [u8],
+}
+
+impl Lease {
+    pub fn new(store: DuplexStream) -> AsyncDropGuard<Self> {
+        let release = b"RELEASE\n";
+        AsyncDropGuard::new(Self { store, release })
+    }
+}
 
 #[async_trait]
 impl AsyncDrop for Lease {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.0.write_all(b"RELEASE\n").await
+        self.store.write_all_buf(&mut self.release).await
     }
 }
 
@@ -105,9 +126,8 @@ impl AsyncDrop for Upload {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        let flushed = self.out.flush().await;
-        let released = self.lease.async_drop().await;
-        flushed.and(released)
+        // What was not taken apart is given up, so there is nothing to flush.
+        self.lease.async_drop().await
     }
 }
 // ANCHOR_END: solution
@@ -126,7 +146,7 @@ mod tests {
             .write(writable)
             .open(path)
             .await?;
-        let mut upload = Upload::new(file, AsyncDropGuard::new(Lease(ours)));
+        let mut upload = Upload::new(file, Lease::new(ours));
         upload.write(b"film").await?;
         let file = Upload::into_file(upload).await;
 
