@@ -14,7 +14,7 @@ impl AsyncDrop for Session {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.stream.write_all(b"goodbye\n").await
+        self.stream.shutdown().await
     }
 }
 

@@ -1,4 +1,4 @@
-use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropResult, async_trait};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropResult, async_trait, with_async_drop_2};
 use std::io;
 use std::net::SocketAddr;
 use tokio::io::AsyncWriteExt;
@@ -24,6 +24,7 @@ impl AsyncDrop for Cache {
     }
 }
 
+// ANCHOR: shown
 /// A website that works without its cache, and knows why it has to.
 #[derive(Debug)]
 struct Site {
@@ -61,27 +62,23 @@ impl AsyncDrop for Site {
         self.cache.async_drop().await
     }
 }
+// ANCHOR_END: shown
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let here = listener.local_addr()?;
-    let nobody = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let nowhere = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    // ANCHOR: shown
 
-    for server in [here, nobody] {
-        let mut site = Site::open(server).await;
-        println!("{}", site.status());
-        site.keep("/index.html").await?;
-        site.async_drop().await?;
+    // In main:
+    for server in [here, nowhere] {
+        let site = Site::open(server).await;
+        with_async_drop_2!(site, {
+            println!("{}", site.status());
+            site.keep("/index.html").await
+        })?;
     }
-
-    let cache = AsyncDropResult::new(Cache::connect(here).await);
-    println!(
-        "ok: {}, err: {}",
-        cache.ok().is_some(),
-        cache.err().is_some()
-    );
-    // The plain result again, and in it the guard of the cache.
-    let mut cache = AsyncDropResult::into_inner(cache)?;
-    cache.async_drop().await
+    // ANCHOR_END: shown
+    Ok(())
 }

@@ -6,12 +6,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 #[derive(Debug)]
 struct Metrics {
     collector: DuplexStream,
+    left: &'static [u8],
 }
 
 impl Metrics {
     #[track_caller]
     fn send_to(collector: DuplexStream) -> AsyncDropGuard<Self> {
-        AsyncDropGuard::new(Self { collector })
+        let left = b"requests 7200\n";
+        AsyncDropGuard::new(Self { collector, left })
     }
 }
 
@@ -20,7 +22,7 @@ impl AsyncDrop for Metrics {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.collector.write_all(b"requests 7200\n").await
+        self.collector.write_all_buf(&mut self.left).await
     }
 }
 
@@ -30,7 +32,8 @@ impl Drop for Metrics {
     }
 }
 
-async fn end(mut metrics: AsyncDropGuard<Metrics>) {
+// ANCHOR: shown
+async fn finish(mut metrics: AsyncDropGuard<Metrics>) {
     match metrics.async_drop_within(Duration::from_secs(2)).await {
         Ok(()) => println!("sent"),
         Err(DeadlineError::Cleanup(error)) => println!("not sent: {error}"),
@@ -38,21 +41,22 @@ async fn end(mut metrics: AsyncDropGuard<Metrics>) {
     }
     println!("done: {}", metrics.is_dropped());
 }
+// ANCHOR_END: shown
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> io::Result<()> {
     let (ours, mut collector) = tokio::io::duplex(64);
-    end(Metrics::send_to(ours)).await;
+    finish(Metrics::send_to(ours)).await;
     let mut heard = String::new();
     collector.read_to_string(&mut heard).await?;
     print!("the collector heard {heard}");
 
     let (ours, gone) = tokio::io::duplex(64);
     drop(gone);
-    end(Metrics::send_to(ours)).await;
+    finish(Metrics::send_to(ours)).await;
 
     // This one has room for 4 bytes, and reads nothing.
     let (ours, _stuck) = tokio::io::duplex(4);
-    end(Metrics::send_to(ours)).await;
+    finish(Metrics::send_to(ours)).await;
     Ok(())
 }

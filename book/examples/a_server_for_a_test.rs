@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// Greets everybody who connects, until it is stopped.
+/// Greets each client, until it is stopped.
 #[derive(Debug)]
 struct TestServer {
     address: SocketAddr,
@@ -51,6 +51,7 @@ impl AsyncDrop for TestServer {
     }
 }
 
+// ANCHOR: shown
 /// In a test suite: `#[tokio::test(flavor = "multi_thread")]`
 async fn greets_with_hello() -> io::Result<()> {
     let server = SyncDrop::new(TestServer::start().await?);
@@ -59,8 +60,9 @@ async fn greets_with_hello() -> io::Result<()> {
     stream.read_to_string(&mut heard).await?;
     assert_eq!(heard, "hello");
     Ok(())
-    // The server is stopped here, and would be had the assertion failed.
+    // The server is stopped here, even if the assertion fails.
 }
+// ANCHOR_END: shown
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> io::Result<()> {

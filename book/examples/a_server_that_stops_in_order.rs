@@ -1,11 +1,11 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait};
-use std::{error::Error, io, path::Path, time::Duration};
+use std::{error::Error, future::Future, io, path::Path, pin::pin, time::Duration};
 use tokio::fs::{self, File};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Who was served, in a file that one task writes.
 #[derive(Debug)]
@@ -34,18 +34,53 @@ impl AsyncDrop for Journal {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        // The queue ends with its last sender. Each session has one.
+        // The queue ends with its last sender, and each session has one.
         self.lines = None;
         (&mut self.writer).await?
     }
 }
 
+// ANCHOR: session
 #[derive(Debug)]
 struct Session {
     client: TcpStream,
     name: char,
-    journal: mpsc::Sender<String>,
+    /// `None` as soon as our line is in the queue.
+    journal: Option<mpsc::Sender<String>>,
+    /// What the client has not been told yet.
+    goodbye: &'static [u8],
 }
+
+impl Session {
+    async fn note(&mut self) -> io::Result<()> {
+        if let Some(journal) = &self.journal {
+            let line = format!("{}\n", self.name);
+            journal.send(line).await.map_err(io::Error::other)?;
+            self.journal = None;
+        }
+        Ok(())
+    }
+
+    async fn say_goodbye(&mut self) -> io::Result<()> {
+        self.client.write_all_buf(&mut self.goodbye).await?;
+        self.client.shutdown().await
+    }
+}
+
+#[async_trait]
+impl AsyncDrop for Session {
+    type Error = io::Error;
+
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
+        let noted = self.note().await;
+        let said = self.say_goodbye().await;
+        match (noted, said) {
+            (Err(noted), Err(said)) => Err(io::Error::other(format!("{noted}; {said}"))),
+            (noted, said) => noted.and(said),
+        }
+    }
+}
+// ANCHOR_END: session
 
 impl Session {
     async fn greet(&mut self) -> io::Result<()> {
@@ -62,60 +97,60 @@ impl Session {
     }
 }
 
-#[async_trait]
-impl AsyncDrop for Session {
-    type Error = io::Error;
-
-    async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.client.write_all(b"goodbye").await?;
-        self.client.shutdown().await?;
-        let line = format!("{}\n", self.name);
-        self.journal.send(line).await.map_err(io::Error::other)
-    }
-}
-
 fn log(ended: Result<io::Result<()>, JoinError>) {
-    if let Ok(Err(error)) = ended {
-        eprintln!("a session failed: {error}");
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => println!("a session failed: {error}"),
+        Err(error) => println!("a session did not end: {error}"),
     }
 }
 
-/// Owns the listener, so that nobody can connect when it has returned.
+// ANCHOR: accept
+/// Owns the listener, so no one can connect after it has returned.
 async fn accept(
     listener: TcpListener,
-    mut stop: oneshot::Receiver<()>,
+    stop: impl Future<Output = ()>,
     mut start: impl FnMut(TcpStream),
-) -> io::Result<()> {
+) {
+    let mut stop = pin!(stop);
     loop {
         tokio::select! {
-            accepted = listener.accept() => start(accepted?.0),
-            _ = &mut stop => return Ok(()),
+            accepted = listener.accept() => match accepted {
+                Ok((client, _)) => start(client),
+                // A client that is gone already, or no file descriptor left: neither is a reason to stop.
+                Err(error) => {
+                    println!("cannot accept: {error}");
+                    sleep(Duration::from_millis(100)).await;
+                }
+            },
+            () = &mut stop => return,
         }
     }
 }
+// ANCHOR_END: accept
+
+// ANCHOR: serve
+type Failures = Vec<Box<dyn Error>>;
 
 async fn serve(
     listener: TcpListener,
-    stop: oneshot::Receiver<()>,
-    path: &Path,
-) -> Result<(), Box<dyn Error>> {
-    let mut journal = Journal::create(path).await?;
+    stop: impl Future<Output = ()>,
+    mut journal: AsyncDropGuard<Journal>,
+) -> Failures {
     let reaper = AsyncDropReaper::new();
     let (stopping, _) = watch::channel(false);
     let mut tasks = JoinSet::new();
-
-    let accepted = accept(listener, stop, |client| {
+    accept(listener, stop, |client| {
         while let Some(ended) = tasks.try_join_next() {
             log(ended);
         }
-        let (name, journal) = ('?', journal.lines.clone().expect("it is open"));
-        let session = Session {
+        let session = AsyncDropGuard::new(Session {
             client,
-            name,
-            journal,
-        };
+            name: '?',
+            journal: journal.lines.clone(),
+            goodbye: b"goodbye",
+        });
         let stopping = stopping.subscribe();
-        let session = AsyncDropGuard::new(session);
         tasks.spawn(reaper.scope(session, async move |session| {
             session.greet().await?;
             session.talk_until(stopping).await
@@ -131,25 +166,28 @@ async fn serve(
             log(ended);
         }
     };
-    let _ = timeout(Duration::from_secs(5), all).await;
-    println!("3. wait for them, and abort {}", tasks.len());
+    let in_time = timeout(Duration::from_secs(5), all).await.is_ok();
+    println!("3. wait for them: {in_time}, so abort {}", tasks.len());
     tasks.shutdown().await;
     println!("4. reap");
     let reaped = AsyncDropReaper::shutdown(reaper, Duration::from_secs(5)).await;
     println!("5. close what they used");
     let closed = journal.async_drop_within(Duration::from_secs(2)).await;
-    accepted?;
-    reaped?;
-    Ok(closed?)
+
+    let mut failures = Failures::new();
+    failures.extend(reaped.err().map(Box::from));
+    failures.extend(closed.err().map(Box::from));
+    failures
 }
+// ANCHOR_END: serve
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("journal");
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let (stop, stopped) = oneshot::channel();
+    let (stop, stopped) = oneshot::channel::<()>();
     let clients = async {
         let mut ada = TcpStream::connect(address).await?;
         ada.write_all(b"a").await?;
@@ -163,9 +201,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         silent.read_to_string(&mut heard[1]).await?;
         io::Result::Ok(heard)
     };
-    let (served, heard) = tokio::join!(serve(listener, stopped, &path), clients);
-    served?;
-    println!("ada and the silent one heard {:?}", heard?);
+    let stop = async {
+        // A sender that is gone tells us to stop, too.
+        let _ = stopped.await;
+    };
+    let journal = Journal::create(&path).await?;
+    let (failures, heard) = tokio::join!(serve(listener, stop, journal), clients);
+    println!("failures: {failures:?}");
+    println!("the clients heard {:?}", heard?);
     let journal = fs::read_to_string(&path).await?;
     println!("journal: {:?}", journal.lines().collect::<Vec<_>>());
     Ok(())

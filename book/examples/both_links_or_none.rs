@@ -29,16 +29,24 @@ impl AsyncDrop for Link {
     }
 }
 
+// ANCHOR: shown
 type Links = (AsyncDropGuard<Link>, AsyncDropGuard<Link>);
 
-/// Copying needs both links. Where one cannot be had, the other is closed.
 async fn open_both(source: DuplexStream, target: DuplexStream) -> anyhow::Result<Links> {
     let (source, target) = tokio::join!(Link::open("source", source), Link::open("target", target));
     flatten_async_drop(source, target).await
 }
 
+async fn copy(source: DuplexStream, target: DuplexStream) -> anyhow::Result<()> {
+    let (source, target) = open_both(source, target).await?;
+    println!("copying from {} to {}", source.name, target.name);
+    async_drop_all([("target", target), ("source", source)]).await?;
+    Ok(())
+}
+// ANCHOR_END: shown
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> io::Result<()> {
     for (source_is_up, target_is_up) in [(true, true), (true, false), (false, false)] {
         let (source, mut from) = tokio::io::duplex(8);
         let (target, mut to) = tokio::io::duplex(8);
@@ -50,13 +58,8 @@ async fn main() -> anyhow::Result<()> {
             to.write_u8(1).await?;
         }
         drop((from, to));
-
-        match open_both(source, target).await {
-            Ok((source, target)) => {
-                println!("copying from {} to {}", source.name, target.name);
-                async_drop_all([("target", target), ("source", source)]).await?;
-            }
-            Err(error) => println!("error: {error}"),
+        if let Err(error) = copy(source, target).await {
+            println!("error: {error}");
         }
     }
     Ok(())

@@ -1,4 +1,5 @@
-use asyncdrop::{AsyncDrop, AsyncDropGuard, CleanupError, async_trait};
+use asyncdrop::async_trait;
+use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropWith, BoxedAsyncDropWith, CleanupError};
 use std::{io, path::PathBuf};
 use tokio::fs::{self, File};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -18,34 +19,25 @@ impl AsyncDrop for Sender {
     }
 }
 
-/// A file that says that somebody is at work here.
-#[derive(Debug)]
-struct LockFile(PathBuf);
+type Mirror = BoxedAsyncDropWith<DuplexStream, io::Error>;
 
-#[async_trait]
-impl AsyncDrop for LockFile {
-    type Error = io::Error;
-
-    async fn async_drop_impl(&mut self) -> io::Result<()> {
-        println!("removing the lock file");
-        fs::remove_file(&self.0).await
-    }
-}
-
-/// A connection to a mirror.
-#[derive(Debug)]
-struct Mirror(DuplexStream);
-
-#[async_trait]
-impl AsyncDrop for Mirror {
-    type Error = io::Error;
-
-    async fn async_drop_impl(&mut self) -> io::Result<()> {
+fn mirror(stream: DuplexStream) -> AsyncDropGuard<Mirror> {
+    AsyncDropWith::boxed(stream, async |mut stream| {
         println!("hanging up");
-        self.0.write_all(b"goodbye").await
-    }
+        stream.write_all(b"goodbye").await
+    })
 }
 
+type LockFile = BoxedAsyncDropWith<PathBuf, io::Error>;
+
+fn lock_file(path: PathBuf) -> AsyncDropGuard<LockFile> {
+    AsyncDropWith::boxed(path, async |path| {
+        println!("removing the lock file");
+        fs::remove_file(&path).await
+    })
+}
+
+// ANCHOR: shown
 #[derive(Debug, AsyncDrop)]
 #[async_drop(reverse)]
 struct Backup {
@@ -66,33 +58,38 @@ fn reason(error: CleanupError) -> String {
         Err(other) => other.to_string(),
     }
 }
+// ANCHOR_END: shown
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("lock");
     File::create(&path).await?;
-    let (mirror, mut heard_by) = tokio::io::duplex(64);
-    let (second_mirror, gone) = tokio::io::duplex(64);
+    let (to_mirror, mut heard_by) = tokio::io::duplex(64);
+    let (to_second, gone) = tokio::io::duplex(64);
     drop(gone);
     let task = tokio::spawn(async {});
     task.abort();
 
     let mut backup = AsyncDropGuard::new(Backup {
-        lock: AsyncDropGuard::new(LockFile(path)),
-        mirror: AsyncDropGuard::new(Mirror(mirror)),
-        second_mirror: Some(AsyncDropGuard::new(Mirror(second_mirror))),
+        lock: lock_file(path),
+        mirror: mirror(to_mirror),
+        second_mirror: Some(mirror(to_second)),
         sender: AsyncDropGuard::new(Sender(task)),
         bytes: 0,
     });
     backup.bytes += 4096;
+    // ANCHOR: shown
 
-    let errors = backup.async_drop().await.unwrap_err();
-    println!("{} of {} failed", errors.len(), errors.total());
-    for (origin, error) in errors {
-        let field = origin.name().unwrap_or_default();
-        println!("{field}: {}", reason(error));
+    // In main:
+    if let Err(errors) = backup.async_drop().await {
+        println!("{} of {} failed", errors.len(), errors.total());
+        for (origin, error) in errors {
+            let field = origin.name().unwrap_or_default();
+            println!("{field}: {}", reason(error));
+        }
     }
+    // ANCHOR_END: shown
     let mut heard = String::new();
     heard_by.read_to_string(&mut heard).await?;
     println!("the first mirror heard {heard}");

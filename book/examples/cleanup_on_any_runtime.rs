@@ -22,6 +22,7 @@ impl AsyncDrop for Subscription {
     }
 }
 
+// ANCHOR: shown
 fn main() {
     let (confirm_weather, weather) = oneshot::channel();
     let (confirm_traffic, traffic) = oneshot::channel();
@@ -40,10 +41,13 @@ fn main() {
             let first = poll_immediate(subscriptions.async_drop()).await;
             println!("interrupted: {}", first.is_none());
 
-            confirm_weather.send(()).expect("somebody waits");
+            if confirm_weather.send(()).is_err() {
+                println!("the cleanup does not wait any more");
+            }
             subscriptions.async_drop().await
         })
     });
     let errors = ending.join().expect("no cleanup panics").unwrap_err();
     println!("{errors}");
 }
+// ANCHOR_END: shown

@@ -20,6 +20,7 @@ impl AsyncDrop for Scratch {
     }
 }
 
+// ANCHOR: shown
 /// Lies in a folder of its own.
 #[derive(Debug)]
 struct Index {
@@ -37,19 +38,22 @@ impl AsyncDrop for Index {
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
+    // ANCHOR_END: shown
     let outer = tempfile::tempdir()?;
     let path = outer.path().join("index");
     fs::create_dir(&path).await?;
     let scratch = AsyncDropGuard::new(Scratch(path.clone()));
 
+    // ANCHOR: shown
     // The future owns a guard.
     let mut index = AsyncDropShared::new(async move {
         println!("building the index");
         AsyncDropGuard::new(Index { scratch })
     });
 
-    println!("nobody needs it");
+    println!("no one needs it");
     index.async_drop().await?;
     println!("the folder is there: {}", path.exists());
     Ok(())
 }
+// ANCHOR_END: shown

@@ -7,12 +7,12 @@ use tokio::time::timeout;
 #[derive(Debug)]
 struct Outbox {
     to: DuplexStream,
-    mail: &'static [u8],
+    left: &'static [u8],
 }
 
 fn outbox(to: DuplexStream) -> AsyncDropGuard<Outbox> {
-    let mail = b"a letter";
-    AsyncDropGuard::new(Outbox { to, mail })
+    let left = b"a record";
+    AsyncDropGuard::new(Outbox { to, left })
 }
 
 #[async_trait]
@@ -20,14 +20,15 @@ impl AsyncDrop for Outbox {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        // It takes off `mail` what was sent.
-        self.to.write_all_buf(&mut self.mail).await
+        // What was sent is no longer in `left`.
+        self.to.write_all_buf(&mut self.left).await
     }
 }
 
+// ANCHOR: shown
 type Guarded<T> = AsyncDropGuard<T>;
 
-/// How letters leave.
+/// How the records leave.
 #[derive(Debug, AsyncDrop)]
 #[async_drop(concurrent, error = "io::Error")]
 enum Route<T: AsyncDrop<Error = io::Error> + Debug> {
@@ -38,6 +39,7 @@ enum Route<T: AsyncDrop<Error = io::Error> + Debug> {
         archive: Guarded<T>,
     },
 }
+// ANCHOR_END: shown
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> io::Result<()> {
@@ -53,15 +55,19 @@ async fn main() -> io::Result<()> {
         relays: vec![outbox(first), outbox(second)],
         archive: outbox(ours),
     });
+    // ANCHOR: shown
+
+    // In main:
     let limit = Duration::from_secs(1);
-    assert!(timeout(limit, route.async_drop()).await.is_err());
-    println!("interrupted");
+    let in_time = timeout(limit, route.async_drop()).await.is_ok();
+    println!("done in time: {in_time}");
 
     let reader = tokio::spawn(async move {
         let mut heard = String::new();
         archive.read_to_string(&mut heard).await.map(|_| heard)
     });
     println!("called again: {:?}", route.async_drop().await);
+    // ANCHOR_END: shown
     println!("the archive heard {:?}", reader.await??);
     Ok(())
 }

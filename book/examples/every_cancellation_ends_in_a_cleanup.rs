@@ -1,87 +1,100 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait};
 use asyncdrop::{Reaped, ReaperHandle};
-use std::{error::Error, future, time::Duration};
+use std::{future, time::Duration};
 use tokio::sync::mpsc::{self, Receiver, Sender, error::SendError};
 use tokio::time::{sleep, timeout};
 
-/// Somebody in a chat room. The others are told when they leave.
+/// A lease on a partition of a queue. The coordinator hears when another worker can have it.
 #[derive(Debug)]
-struct Member {
-    name: &'static str,
-    room: Sender<String>,
+struct Lease {
+    partition: u32,
+    coordinator: Sender<String>,
 }
 
 #[async_trait]
-impl AsyncDrop for Member {
+impl AsyncDrop for Lease {
     type Error = SendError<String>;
 
     async fn async_drop_impl(&mut self) -> Result<(), SendError<String>> {
-        self.room.send(format!("{} has left", self.name)).await
+        let line = format!("{} is free", self.partition);
+        self.coordinator.send(line).await
     }
 }
 
-struct Room {
+struct Worker {
     reaper: ReaperHandle,
-    sender: Sender<String>,
+    coordinator: Sender<String>,
     lines: Receiver<String>,
 }
 
-impl Room {
-    fn join(&self, name: &'static str) -> AsyncDropGuard<Member> {
-        let room = self.sender.clone();
-        AsyncDropGuard::new(Member { name, room })
+impl Worker {
+    fn lease(&self, partition: u32) -> AsyncDropGuard<Lease> {
+        let coordinator = self.coordinator.clone();
+        AsyncDropGuard::new(Lease {
+            partition,
+            coordinator,
+        })
     }
 
     async fn hear(&mut self, what: &str) {
-        let line = self.lines.recv().await.expect("we have a sender ourselves");
-        println!("{what}: {line}");
+        if let Some(line) = self.lines.recv().await {
+            println!("{what}: {line}");
+        }
     }
 }
 
-async fn chat(member: &Member) -> Result<(), SendError<String>> {
-    assert_ne!(member.name, "dan", "dan is not on the list");
+/// Waits for messages that never come.
+async fn consume(lease: &Lease) -> Result<(), SendError<String>> {
+    assert_ne!(lease.partition, 4, "this partition is broken");
     future::pending().await
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() {
+    let (coordinator, lines) = mpsc::channel(1);
+    // ANCHOR: shown
+    // In main:
     let reaper = AsyncDropReaper::new();
-    let (sender, lines) = mpsc::channel(1);
-    let mut room = Room {
+    let mut worker = Worker {
         reaper: reaper.handle(),
-        sender,
+        coordinator,
         lines,
     };
 
-    let mut ada: Reaped<Member> = reaper.adopt(room.join("ada"));
-    println!("{} is in, pending: {}", ada.name, reaper.pending());
-    ada.async_drop().await?;
-    room.hear("in place").await;
+    let mut lease: Reaped<Lease> = reaper.adopt(worker.lease(1));
+    println!("{} is ours, pending: {}", lease.partition, reaper.pending());
+    println!("cleaned up in place: {:?}", lease.async_drop().await);
+    worker.hear("in place").await;
 
-    let bob = room
+    let work = worker
         .reaper
-        .scope(room.join("bob"), async |bob| chat(bob).await);
-    assert!(timeout(Duration::from_secs(60), bob).await.is_err());
-    room.hear("timeout").await;
+        .scope(worker.lease(2), async |lease| consume(lease).await);
+    if let Ok(done) = timeout(Duration::from_secs(60), work).await {
+        println!("{done:?}");
+    }
+    worker.hear("timeout").await;
 
-    let cyd = room
+    let work = worker
         .reaper
-        .scope(room.join("cyd"), async |cyd| chat(cyd).await);
+        .scope(worker.lease(3), async |lease| consume(lease).await);
     tokio::select! {
-        left = cyd => left?,
+        done = work => println!("{done:?}"),
         () = sleep(Duration::from_secs(60)) => {}
     }
-    room.hear("select!").await;
+    worker.hear("select!").await;
 
-    let dan = reaper.scope(room.join("dan"), async |dan| chat(dan).await);
-    assert!(tokio::spawn(dan).await.unwrap_err().is_panic());
-    room.hear("panic").await;
+    let work = reaper.scope(worker.lease(4), async |lease| consume(lease).await);
+    if let Ok(done) = tokio::spawn(work).await {
+        println!("{done:?}");
+    }
+    worker.hear("panic").await;
 
-    let eve = tokio::spawn(reaper.scope(room.join("eve"), async |eve| chat(eve).await));
-    eve.abort();
-    room.hear("abort, before the first poll").await;
+    let work = reaper.scope(worker.lease(5), async |lease| consume(lease).await);
+    tokio::spawn(work).abort();
+    worker.hear("abort, before the first poll").await;
 
-    println!("pending: {}", room.reaper.pending());
-    AsyncDropReaper::shutdown(reaper, Duration::from_secs(5)).await?;
-    Ok(())
+    println!("pending: {}", worker.reaper.pending());
+    let reaped = AsyncDropReaper::shutdown(reaper, Duration::from_secs(5)).await;
+    println!("the reaper: {reaped:?}");
+    // ANCHOR_END: shown
 }

@@ -1,50 +1,36 @@
 use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
-use std::fmt::{self, Debug};
-use std::io;
-use std::panic::resume_unwind;
-use tokio::io::{AsyncWriteExt, DuplexStream};
+use std::convert::Infallible;
 
-struct Session {
-    user: &'static str,
-    stream: DuplexStream,
-}
-
-impl Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the session of {}", self.user)
-    }
-}
+#[derive(Debug)]
+struct Lease(&'static str);
 
 #[async_trait]
-impl AsyncDrop for Session {
-    type Error = io::Error;
+impl AsyncDrop for Lease {
+    type Error = Infallible;
 
-    async fn async_drop_impl(&mut self) -> io::Result<()> {
-        println!("logging {} out", self.user);
-        self.stream.write_all(b"goodbye").await
+    async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
+        println!("giving {} back", self.0);
+        Ok(())
     }
 }
 
+// ANCHOR: shown
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> io::Result<()> {
-    let (stream, _server) = tokio::io::duplex(64);
-    let session = Session {
-        user: "ada",
-        stream,
-    };
-    let mut ours = AsyncDropArc::new(AsyncDropGuard::new(session));
+async fn main() -> Result<(), Infallible> {
+    let mut ours = AsyncDropArc::new(AsyncDropGuard::new(Lease("disk 7")));
 
     let theirs = AsyncDropArc::clone(&ours);
     let task = tokio::spawn(async move {
-        println!("working for {}", theirs.user);
-        // `theirs` is dropped here, and nobody called `async_drop`.
+        println!("working on {}", theirs.0);
+        // `theirs` is dropped here, without `async_drop`.
     });
     let outcome = task.await;
 
     // Ours is the last owner now.
     ours.async_drop().await?;
     if let Err(error) = outcome {
-        resume_unwind(error.into_panic());
+        std::panic::resume_unwind(error.into_panic());
     }
     Ok(())
 }
+// ANCHOR_END: shown

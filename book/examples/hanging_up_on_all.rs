@@ -1,55 +1,34 @@
-use asyncdrop::{AsyncDrop, AsyncDropGuard, DropErrors, async_drop_all, async_trait};
-use std::error::Error;
+use asyncdrop::{AsyncDropWith, DropErrors, async_drop_all};
 use std::io;
-use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-#[derive(Debug)]
-struct Replica(DuplexStream);
-
-#[async_trait]
-impl AsyncDrop for Replica {
-    type Error = io::Error;
-
-    async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.0.write_all(b"goodbye").await
-    }
-}
-
-type City = &'static str;
-
-/// Opens three replicas, of which only the first is still there.
-fn connect() -> ([(City, AsyncDropGuard<Replica>); 3], DuplexStream) {
-    let (paris, listening) = tokio::io::duplex(8);
-    let (lima, _) = tokio::io::duplex(8);
-    let (oslo, _) = tokio::io::duplex(8);
-    let guard = |stream| AsyncDropGuard::new(Replica(stream));
-    let replicas = [("Paris", paris), ("Lima", lima), ("Oslo", oslo)];
-    (
-        replicas.map(|(city, stream)| (city, guard(stream))),
-        listening,
-    )
-}
-
-async fn hang_up() -> anyhow::Result<()> {
-    let (replicas, _paris) = connect();
-    async_drop_all(replicas).await?;
-    Ok(())
+async fn leave(mut broker: DuplexStream) -> io::Result<()> {
+    broker.write_all(b"leave").await?;
+    broker.shutdown().await
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let (replicas, _paris) = connect();
-    let errors: DropErrors<City, io::Error> = async_drop_all(replicas).await.unwrap_err();
-    println!("{errors}");
-    println!("{} of {}", errors.len(), errors.total());
-    println!("source: {:?}", errors.source().map(ToString::to_string));
-    for (city, error) in errors.iter() {
-        println!("{city}: {:?}", error.kind());
-    }
-    let cities: Vec<_> = errors.into_iter().map(|(city, _)| city).collect();
-    println!("to be checked: {cities:?}");
+    let (orders, mut at_orders) = duplex(8);
+    let (mail, _) = duplex(8);
+    let (audit, _) = duplex(8);
+    // ANCHOR: shown
+    // In main: of the three brokers only the one for orders is still there.
+    let consumers = [("orders", orders), ("mail", mail), ("audit", audit)]
+        .map(|(topic, broker)| (topic, AsyncDropWith::new(broker, leave)));
 
-    let error = hang_up().await.unwrap_err();
-    let inside = error.downcast_ref::<DropErrors<City, io::Error>>();
-    println!("through anyhow: {:?}", inside.map(DropErrors::len));
+    let left: Result<(), DropErrors<&str, io::Error>> = async_drop_all(consumers).await;
+    if let Err(errors) = left {
+        println!("{errors}");
+        println!("{} of {}", errors.len(), errors.total());
+        for (topic, error) in errors.iter() {
+            println!("{topic}: {:?}", error.kind());
+        }
+        let topics: Vec<_> = errors.into_iter().map(|(topic, _)| topic).collect();
+        println!("to be looked at: {topics:?}");
+    }
+    // ANCHOR_END: shown
+    let mut heard = String::new();
+    let read = at_orders.read_to_string(&mut heard).await;
+    println!("orders heard {:?}", read.map(|_| heard));
 }

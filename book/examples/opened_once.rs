@@ -1,89 +1,72 @@
-use asyncdrop::{
-    AsyncDrop, AsyncDropGuard, AsyncDropResult, AsyncDropShared, AsyncDropSharedGet, async_trait,
-};
-use futures::future::poll_immediate;
-use rusqlite::Connection;
-use std::sync::Mutex;
-use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, spawn_blocking};
+use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropResult, AsyncDropShared};
+use asyncdrop::{AsyncDropSharedGet, async_trait};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{future::Future, io, time::Duration};
+use tokio::time::{sleep, timeout};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Database {
-    connection: Mutex<Option<Connection>>,
-    closing: Option<JoinHandle<rusqlite::Result<()>>>,
+    jobs: AtomicU32,
 }
 
 impl Database {
-    async fn open(path: &'static str) -> rusqlite::Result<AsyncDropGuard<Self>> {
-        let opening = spawn_blocking(move || Connection::open(path)).await;
-        let connection = opening.expect("SQLite does not panic")?;
-        connection.execute_batch("CREATE TABLE visits (user TEXT)")?;
-        Ok(AsyncDropGuard::new(Self {
-            connection: Mutex::new(Some(connection)),
-            closing: None,
-        }))
-    }
-
-    fn visit(&self, user: &str) -> rusqlite::Result<i64> {
-        let connection = self.connection.lock().unwrap();
-        let connection = connection.as_ref().expect("it is closed at the end");
-        connection.execute("INSERT INTO visits VALUES (?1)", [user])?;
-        connection.query_row("SELECT COUNT(*) FROM visits", [], |row| row.get(0))
+    async fn open() -> io::Result<AsyncDropGuard<Self>> {
+        println!("opening");
+        sleep(Duration::from_secs(1)).await;
+        Ok(AsyncDropGuard::new(Self::default()))
     }
 }
 
 #[async_trait]
 impl AsyncDrop for Database {
-    type Error = rusqlite::Error;
+    type Error = io::Error;
 
-    async fn async_drop_impl(&mut self) -> rusqlite::Result<()> {
-        if let Some(connection) = self.connection.get_mut().unwrap().take() {
-            println!("closing");
-            let close = || connection.close().map_err(|(_, error)| error);
-            self.closing = Some(spawn_blocking(close));
-        }
-        match &mut self.closing {
-            // Kept in a field: after an interruption this goes on waiting.
-            Some(closing) => closing.await.expect("SQLite does not panic"),
-            None => Ok(()),
-        }
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
+        println!("closing after {:?} jobs", self.jobs);
+        Ok(())
     }
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let (configure, path) = oneshot::channel();
-    // Opening can fail. Then all who wait get to see the error.
-    let opening = async {
-        println!("opening");
-        let path = path.await.expect("somebody sends the path");
-        AsyncDropResult::new(Database::open(path).await)
-    };
-    let mut first = AsyncDropShared::new(opening);
-    let mut second = AsyncDropShared::clone(&first);
-    println!("created: {}", first.peek().is_some());
+// ANCHOR: shown
+type Opened = AsyncDropResult<Database, io::Error>;
+type Shared<F> = AsyncDropGuard<AsyncDropShared<Opened, F>>;
 
-    // This one begins, and is cancelled after its first poll.
-    let get: AsyncDropSharedGet<'_, _, _> = first.get();
-    println!("cancelled: {}", poll_immediate(get).await.is_none());
-    configure
-        .send(":memory:")
-        .expect("the opening waits for it");
+async fn work<F>(name: &str, mut shared: Shared<F>) -> io::Result<()>
+where
+    F: Future<Output = AsyncDropGuard<Opened>> + Send + 'static,
+{
+    let mut database: AsyncDropGuard<AsyncDropArc<Opened>> = shared.get().await;
+    match database.ok() {
+        Some(database) => {
+            let job = database.jobs.fetch_add(1, Ordering::Relaxed) + 1;
+            println!("{name}: job {job}");
+        }
+        None => println!("{name}: no database: {:?}", database.err()),
+    }
+    let database = database.async_drop().await;
+    let shared = shared.async_drop().await;
+    // Only the very last owner can get an error, so there is at most one.
+    database.and(shared)
+}
 
-    // The others go on with what it began.
-    let (mut ada, mut bob) = tokio::join!(first.get(), async { (&*second).await });
-    println!("created: {}", first.peek().is_some());
-    for (user, database) in [("ada", &ada), ("bob", &bob)] {
-        match database.ok() {
-            Some(database) => println!("visits with {user}: {}", database.visit(user)?),
-            None => println!("no database for {user}: {:?}", database.err()),
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    let mut shared = AsyncDropShared::new(async { AsyncDropResult::new(Database::open().await) });
+    println!("opened: {}", shared.peek().is_some());
+
+    // This request begins to open the database, and is cancelled while it waits.
+    let get: AsyncDropSharedGet<'_, _, _> = shared.get();
+    let cancelled = timeout(Duration::from_millis(500), get).await.is_err();
+    println!("cancelled: {cancelled}");
+
+    let workers =
+        ["orders", "mail"].map(|name| tokio::spawn(work(name, AsyncDropShared::clone(&shared))));
+    println!("main: {:?}", shared.async_drop().await);
+    for worker in workers {
+        match worker.await {
+            Ok(outcome) => println!("a worker: {outcome:?}"),
+            Err(panicked) => println!("a worker: {panicked}"),
         }
     }
-
-    ada.async_drop().await?;
-    first.async_drop().await?;
-    second.async_drop().await?;
-    println!("bob is the last");
-    bob.async_drop().await?;
-    Ok(())
 }
+// ANCHOR_END: shown

@@ -1,4 +1,4 @@
-use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropWeak, async_trait};
+use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
 use std::io;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
@@ -26,7 +26,7 @@ impl AuditLog {
 
     async fn note(&self, line: &str) {
         if let Some(lines) = &self.lines {
-            // Should the task be gone, the cleanup says why.
+            // If the task is gone, the cleanup says why.
             let _ = lines.send(line.to_owned()).await;
         }
     }
@@ -43,32 +43,31 @@ impl AsyncDrop for AuditLog {
     }
 }
 
-#[tokio::main]
-async fn main() -> io::Result<()> {
+// ANCHOR: shown
+async fn handle(request: &str, mut log: AsyncDropGuard<AsyncDropArc<AuditLog>>) -> io::Result<()> {
+    log.note(request).await;
+    log.async_drop().await
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
     let (ours, server) = tokio::io::duplex(64);
-    let mut log = AsyncDropArc::new(AuditLog::start(ours));
-    // Nothing can be sent any more. One of the owners will be told.
+    // The server of the log is gone, so one of the owners will get an error.
     drop(server);
 
-    let handlers = ["ada", "bob", "eve"].map(|user| {
-        let mut log = AsyncDropArc::clone(&log);
-        tokio::spawn(async move {
-            log.note(user).await;
-            log.async_drop().await
-        })
+    let mut log = AsyncDropArc::new(AuditLog::start(ours));
+    let handlers = ["GET /", "PUT /a", "GET /a"].map(|request| {
+        let log = AsyncDropArc::clone(&log);
+        tokio::spawn(handle(request, log))
     });
-    for handler in handlers {
-        println!("a handler lets go: {:?}", handler.await?);
-    }
     println!("owners: {}", AsyncDropArc::strong_count(&log));
 
-    let weak: AsyncDropWeak<AuditLog> = AsyncDropArc::downgrade(&log);
-    let second = weak.upgrade().expect("there is an owner");
-    println!("the same log: {}", AsyncDropArc::ptr_eq(&log, &second));
-    let inner = AsyncDropArc::into_inner(second);
-    println!("one of two gets nothing: {}", inner.is_none());
-
-    println!("the last one lets go: {:?}", log.async_drop().await);
-    println!("upgraded now: {}", weak.upgrade().is_some());
-    Ok(())
+    println!("main is done: {:?}", log.async_drop().await);
+    for handler in handlers {
+        match handler.await {
+            Ok(outcome) => println!("a handler is done: {outcome:?}"),
+            Err(panicked) => println!("a handler: {panicked}"),
+        }
+    }
 }
+// ANCHOR_END: shown

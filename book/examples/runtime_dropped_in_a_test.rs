@@ -34,6 +34,7 @@ fn runtime() -> Runtime {
     builder.enable_all().start_paused(true).build().unwrap()
 }
 
+// ANCHOR: shown
 // In your crate each of the two is a #[test].
 fn main() {
     let diary = Diary::default();
@@ -62,9 +63,10 @@ fn main() {
         work(lease, &reaper).await;
         reaper
     });
-    // Nobody waits for the reaper, and its cleanup is cut off.
+    // No one waits for the reaper, and its cleanup is cut off.
     drop(runtime);
     let reaped = futures::executor::block_on(reaper.async_drop());
     assert_eq!(*incidents.lock().unwrap(), ["Forgotten"]);
     println!("cut off: {}", reaped.unwrap_err());
 }
+// ANCHOR_END: shown

@@ -1,79 +1,67 @@
-use asyncdrop::{
-    AsyncDrop, AsyncDropGuard, AsyncDropHashMap, TryInsertError, async_drop_all, async_trait,
-};
+use asyncdrop::{AsyncDropHashMap, AsyncDropWith, BoxedAsyncDropWith, with_async_drop_2};
 use std::io;
-use std::net::SocketAddr;
-use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-#[derive(Debug)]
-struct Session {
-    stream: TcpStream,
-    requests: u32,
+async fn log_out(mut stream: DuplexStream) -> io::Result<()> {
+    stream.write_all(b"logged out").await?;
+    stream.shutdown().await
 }
 
-impl Session {
-    async fn open(server: SocketAddr) -> io::Result<AsyncDropGuard<Self>> {
-        let stream = TcpStream::connect(server).await?;
-        let requests = 0;
-        Ok(AsyncDropGuard::new(Self { stream, requests }))
-    }
-}
+// ANCHOR: shown
+type Sessions = AsyncDropHashMap<&'static str, BoxedAsyncDropWith<DuplexStream, io::Error>>;
 
-#[async_trait]
-impl AsyncDrop for Session {
-    type Error = io::Error;
-
-    async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.stream.shutdown().await
+/// A user has one session: the newest.
+async fn log_in(
+    sessions: &mut Sessions,
+    user: &'static str,
+    stream: DuplexStream,
+) -> io::Result<()> {
+    let session = AsyncDropWith::boxed(stream, log_out);
+    match sessions.insert(user, session) {
+        Some(mut older) => older.async_drop().await,
+        None => Ok(()),
     }
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let server = listener.local_addr()?;
-    let mut sessions = AsyncDropHashMap::new();
-    for user in ["ada", "bob", "eve"] {
-        let before = sessions.insert(user, Session::open(server).await?);
-        assert!(before.is_none());
+async fn leave(sessions: &mut Sessions, user: &str) -> io::Result<()> {
+    match sessions.remove(user) {
+        Some(mut session) => session.async_drop().await,
+        None => Ok(()),
     }
-    // An equal key pushes the old value out, and you have to end it.
-    if let Some(mut old) = sessions.insert("bob", Session::open(server).await?) {
-        old.async_drop().await?;
-    }
-    // `try_insert` pushes nothing out. The new value comes back instead.
-    let inserted = sessions.try_insert("ada", Session::open(server).await?);
-    if let Err(TryInsertError { key, mut value, .. }) = inserted {
-        println!("{key} keeps her session");
-        value.async_drop().await?;
-    }
+}
+// ANCHOR_END: shown
 
-    if let Some(session) = sessions.get_mut("ada") {
-        session.requests += 2;
-    }
-    for (_, session) in sessions.iter_mut() {
-        session.requests += 1;
-    }
-    println!("ada: {:?}", sessions.get("ada").map(|it| it.requests));
-    let total: u32 = sessions.values().map(|it| it.requests).sum();
-    println!("{total} requests in {} sessions", sessions.len());
-    let mut idle: Vec<_> = sessions.iter().filter(|(_, it)| it.requests < 2).collect();
-    idle.sort_by_key(|(user, _)| **user);
-    println!("idle: {:?}", idle.iter().map(|it| it.0).collect::<Vec<_>>());
+async fn heard(who: &str, mut client: DuplexStream) {
+    let mut heard = String::new();
+    let read = client.read_to_string(&mut heard).await;
+    println!("{who}: {:?}", read.map(|_| heard));
+}
 
-    if let Some(mut session) = sessions.remove("eve") {
-        session.async_drop().await?;
-    }
-    println!("eve is in: {}", sessions.contains_key("eve"));
-    let mut users: Vec<_> = sessions.keys().collect();
-    users.sort();
-    println!("left: {users:?}");
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let (laptop, at_laptop) = duplex(64);
+    let (phone, at_phone) = duplex(64);
+    let (web, at_web) = duplex(64);
+    let (desk, at_desk) = duplex(64);
+    // ANCHOR: shown
 
-    // What was drained is no longer the map's to end.
-    async_drop_all(sessions.drain()).await?;
-    println!("empty: {}", sessions.is_empty());
-    // An empty map is a guard, too.
-    sessions.async_drop().await?;
-    Ok(())
+    // In main:
+    let sessions = Sessions::new();
+    let served: anyhow::Result<()> = with_async_drop_2!(sessions, {
+        log_in(&mut sessions, "mia", laptop).await?;
+        log_in(&mut sessions, "mia", phone).await?;
+        heard("the laptop of mia", at_laptop).await;
+        log_in(&mut sessions, "ole", web).await?;
+        leave(&mut sessions, "ole").await?;
+        heard("ole", at_web).await;
+        log_in(&mut sessions, "eve", desk).await?;
+        // Eve's machine has crashed, and our server stops.
+        drop(at_desk);
+        Ok(())
+    });
+    heard("the phone of mia", at_phone).await;
+    if let Err(errors) = served {
+        println!("{errors}");
+    }
+    // ANCHOR_END: shown
 }

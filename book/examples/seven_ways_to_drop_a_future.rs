@@ -23,6 +23,7 @@ fn begin() -> (AsyncDropGuard<Transaction>, DuplexStream) {
     (AsyncDropGuard::new(Transaction(ours)), database)
 }
 
+// ANCHOR: shown
 /// Waits for an answer that never comes.
 async fn query(transaction: AsyncDropGuard<Transaction>) -> io::Result<u8> {
     with_async_drop(transaction, async |transaction| {
@@ -32,6 +33,8 @@ async fn query(transaction: AsyncDropGuard<Transaction>) -> io::Result<u8> {
     .await
 }
 
+// ANCHOR_END: shown
+
 async fn show(what: &str, mut database: DuplexStream) -> io::Result<()> {
     let mut heard = String::new();
     database.read_to_string(&mut heard).await?;
@@ -39,6 +42,7 @@ async fn show(what: &str, mut database: DuplexStream) -> io::Result<()> {
     Ok(())
 }
 
+// ANCHOR: shown
 async fn ways() -> io::Result<DuplexStream> {
     let (transaction, database) = begin();
     tokio::select! {
@@ -85,6 +89,8 @@ async fn ways() -> io::Result<DuplexStream> {
     task::yield_now().await;
     Ok(database)
 }
+
+// ANCHOR_END: shown
 
 fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread()

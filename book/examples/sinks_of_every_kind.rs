@@ -1,16 +1,35 @@
-use asyncdrop::{AsyncDrop, AsyncDropGuard, async_drop_all, async_trait};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2};
 use std::fmt::Debug;
 use std::io;
 use tokio::fs::{self, File};
 use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio::sync::mpsc;
 
+// ANCHOR: shown
 #[async_trait]
 trait Sink: AsyncDrop<Error = io::Error> + Debug + Send {
     async fn put(&mut self, line: &str) -> io::Result<()>;
 }
 
-type BoxedSink = AsyncDropGuard<Box<dyn Sink>>;
+/// Where the log goes, and how each sink is cleaned up: in its own way.
+#[derive(Debug, AsyncDrop)]
+struct Log {
+    sinks: Vec<AsyncDropGuard<Box<dyn Sink>>>,
+}
+
+impl Log {
+    fn add(&mut self, sink: AsyncDropGuard<impl Sink + 'static>) {
+        self.sinks.push(sink.into_box().map_unsafe(|it| it as _));
+    }
+
+    async fn put(&mut self, line: &str) -> io::Result<()> {
+        for sink in &mut self.sinks {
+            sink.put(line).await?;
+        }
+        Ok(())
+    }
+}
+// ANCHOR_END: shown
 
 #[derive(Debug)]
 struct FileSink(BufWriter<File>);
@@ -56,21 +75,18 @@ async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("log.txt");
     let (sender, mut receiver) = mpsc::channel(8);
+    // ANCHOR: shown
 
+    // In main:
     let file = FileSink(BufWriter::new(File::create(&path).await?));
-    let mut sinks: Vec<BoxedSink> = vec![
-        AsyncDropGuard::new(file)
-            .into_box()
-            .map_unsafe(|it| it as _),
-        AsyncDropGuard::new(ChannelSink(sender))
-            .into_box()
-            .map_unsafe(|it| it as _),
-    ];
-    for sink in &mut sinks {
-        sink.put("started").await?;
-    }
-    async_drop_all(sinks.into_iter().enumerate()).await?;
-
+    let log = AsyncDropGuard::new(Log { sinks: Vec::new() });
+    let logged: anyhow::Result<()> = with_async_drop_2!(log, {
+        log.add(AsyncDropGuard::new(file));
+        log.add(AsyncDropGuard::new(ChannelSink(sender)));
+        Ok(log.put("started").await?)
+    });
+    // ANCHOR_END: shown
+    logged?;
     println!("file: {}", fs::read_to_string(&path).await?);
     while let Some(line) = receiver.recv().await {
         println!("channel: {line}");

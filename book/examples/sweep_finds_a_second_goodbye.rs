@@ -3,6 +3,7 @@ use std::future::{Future, poll_fn};
 use std::{io, pin::pin, task::Poll, time::Duration};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
+// ANCHOR: shown
 /// Polls `future` until it ends, or until it was polled `limit` times and is dropped.
 async fn drop_after<F: Future>(limit: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
@@ -42,6 +43,8 @@ async fn order(reaper: ReaperHandle, stream: DuplexStream) -> io::Result<u8> {
     order.await
 }
 
+// ANCHOR_END: shown
+
 /// Answers an order, hangs up at a goodbye, and returns all that it heard.
 async fn server(client: DuplexStream) -> io::Result<Vec<String>> {
     let (reader, mut writer) = tokio::io::split(client);
@@ -57,6 +60,7 @@ async fn server(client: DuplexStream) -> io::Result<Vec<String>> {
     Ok(heard)
 }
 
+// ANCHOR: shown
 // In your crate this is a #[tokio::test(start_paused = true)].
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> io::Result<()> {
@@ -79,3 +83,4 @@ async fn main() -> io::Result<()> {
     }
     Ok(())
 }
+// ANCHOR_END: shown

@@ -36,6 +36,7 @@ fn start(millis: u64, answer: Option<u8>) -> AsyncDropGuard<Upload> {
     AsyncDropGuard::new(Upload { server })
 }
 
+// ANCHOR: shown
 // The clock is paused: it jumps ahead whenever all tasks wait for it.
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
@@ -65,3 +66,4 @@ async fn main() {
     let errors = uploads.async_drop().await.unwrap_err();
     println!("again: {} of {} failed", errors.len(), errors.total());
 }
+// ANCHOR_END: shown

@@ -3,7 +3,7 @@ use asyncdrop::{CleanupError, CleanupErrors, ValueOrigin};
 use std::{io, time::Duration};
 use tokio::{fs, time::timeout};
 
-/// A scratch file. Those below are gone before their cleanup, and one has no name.
+/// A scratch file. Those below don't exist, and one has no name.
 #[derive(Debug)]
 struct Scratch {
     path: &'static str,
@@ -29,6 +29,7 @@ impl AsyncDrop for Scratch {
     }
 }
 
+// ANCHOR: shown
 fn log(origin: &ValueOrigin, error: &CleanupError) {
     let line = origin.location().line();
     println!("{} of line {line}:", origin.type_name());
@@ -71,3 +72,4 @@ async fn main() {
     );
     drop(handle.adopt(Scratch::named("gone/5.tmp", 0)));
 }
+// ANCHOR_END: shown

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::fs;
 
-/// Counts requests, and writes their number to a file in the end.
+/// Counts requests, and writes their number to a file when it is cleaned up.
 #[derive(Debug)]
 pub struct Hits {
     count: AtomicU32,
@@ -52,7 +52,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::fs;
 
-/// Counts requests, and writes their number to a file in the end.
+/// Counts requests, and writes their number to a file when it is cleaned up.
 #[derive(Debug)]
 pub struct Hits {
     count: AtomicU32,

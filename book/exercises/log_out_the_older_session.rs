@@ -5,14 +5,24 @@ use std::io;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 
 #[derive(Debug)]
-pub struct Session(pub DuplexStream);
+pub struct Session {
+    client: DuplexStream,
+    goodbye: &'static [u8],
+}
+
+impl Session {
+    pub fn new(client: DuplexStream) -> AsyncDropGuard<Self> {
+        let goodbye = b"logged out\n";
+        AsyncDropGuard::new(Self { client, goodbye })
+    }
+}
 
 #[async_trait]
 impl AsyncDrop for Session {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.0.write_all(b"logged out\n").await
+        self.client.write_all_buf(&mut self.goodbye).await
     }
 }
 
@@ -20,8 +30,7 @@ pub type Sessions = AsyncDropHashMap<String, Session>;
 
 /// Each user has one session: the newest one.
 pub async fn log_in(sessions: &mut Sessions, user: &str, stream: DuplexStream) -> io::Result<()> {
-    let session = AsyncDropGuard::new(Session(stream));
-    let _ = sessions.insert(user.to_owned(), session);
+    let _ = sessions.insert(user.to_owned(), Session::new(stream));
     Ok(())
 }
 // ANCHOR_END: problem
@@ -32,14 +41,24 @@ use std::io;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 
 #[derive(Debug)]
-pub struct Session(pub DuplexStream);
+pub struct Session {
+    client: DuplexStream,
+    goodbye: &'static [u8],
+}
+
+impl Session {
+    pub fn new(client: DuplexStream) -> AsyncDropGuard<Self> {
+        let goodbye = b"logged out\n";
+        AsyncDropGuard::new(Self { client, goodbye })
+    }
+}
 
 #[async_trait]
 impl AsyncDrop for Session {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.0.write_all(b"logged out\n").await
+        self.client.write_all_buf(&mut self.goodbye).await
     }
 }
 
@@ -47,8 +66,7 @@ pub type Sessions = AsyncDropHashMap<String, Session>;
 
 /// Each user has one session: the newest one.
 pub async fn log_in(sessions: &mut Sessions, user: &str, stream: DuplexStream) -> io::Result<()> {
-    let session = AsyncDropGuard::new(Session(stream));
-    match sessions.insert(user.to_owned(), session) {
+    match sessions.insert(user.to_owned(), Session::new(stream)) {
         Some(mut older) => older.async_drop().await,
         None => Ok(()),
     }
@@ -65,9 +83,9 @@ mod tests {
     async fn the_older_session_of_a_user_is_logged_out() {
         let mut sessions = Sessions::new();
         let (ours, mut laptop) = tokio::io::duplex(64);
-        log_in(&mut sessions, "ada", ours).await.unwrap();
+        log_in(&mut sessions, "mia", ours).await.unwrap();
         let (ours, mut phone) = tokio::io::duplex(64);
-        log_in(&mut sessions, "ada", ours).await.unwrap();
+        log_in(&mut sessions, "mia", ours).await.unwrap();
 
         let mut heard = String::new();
         laptop.read_to_string(&mut heard).await.unwrap();

@@ -4,22 +4,33 @@ use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 use std::io;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 
+/// A replica that holds a lock for us.
 #[derive(Debug)]
-pub struct Replica(pub DuplexStream);
+pub struct Replica {
+    stream: DuplexStream,
+    unlock: &'static [u8],
+}
+
+impl Replica {
+    pub fn new(stream: DuplexStream) -> AsyncDropGuard<Self> {
+        let unlock = b"UNLOCK\n";
+        AsyncDropGuard::new(Self { stream, unlock })
+    }
+}
 
 #[async_trait]
 impl AsyncDrop for Replica {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.0.write_all(b"COMMIT\n").await
+        self.stream.write_all_buf(&mut self.unlock).await
     }
 }
 
 pub type Replicas = Vec<(&'static str, AsyncDropGuard<Replica>)>;
 
-/// Commits on all replicas, and names those that did not hear of it.
-pub async fn commit(replicas: Replicas) -> anyhow::Result<()> {
+/// Unlocks all replicas, and names those that didn't hear of it.
+pub async fn unlock(replicas: Replicas) -> anyhow::Result<()> {
     let mut first = Ok(());
     for (_, mut replica) in replicas {
         let ended = replica.async_drop().await;
@@ -34,22 +45,33 @@ use asyncdrop::{AsyncDrop, AsyncDropGuard, async_drop_all, async_trait};
 use std::io;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 
+/// A replica that holds a lock for us.
 #[derive(Debug)]
-pub struct Replica(pub DuplexStream);
+pub struct Replica {
+    stream: DuplexStream,
+    unlock: &'static [u8],
+}
+
+impl Replica {
+    pub fn new(stream: DuplexStream) -> AsyncDropGuard<Self> {
+        let unlock = b"UNLOCK\n";
+        AsyncDropGuard::new(Self { stream, unlock })
+    }
+}
 
 #[async_trait]
 impl AsyncDrop for Replica {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.0.write_all(b"COMMIT\n").await
+        self.stream.write_all_buf(&mut self.unlock).await
     }
 }
 
 pub type Replicas = Vec<(&'static str, AsyncDropGuard<Replica>)>;
 
-/// Commits on all replicas, and names those that did not hear of it.
-pub async fn commit(replicas: Replicas) -> anyhow::Result<()> {
+/// Unlocks all replicas, and names those that didn't hear of it.
+pub async fn unlock(replicas: Replicas) -> anyhow::Result<()> {
     Ok(async_drop_all(replicas).await?)
 }
 // ANCHOR_END: solution
@@ -66,16 +88,16 @@ mod tests {
         let (to_lima, mut lima) = tokio::io::duplex(64);
         let (to_rome, _) = tokio::io::duplex(64);
         let replicas = [("oslo", to_oslo), ("lima", to_lima), ("rome", to_rome)];
-        let guarded = replicas.map(|(city, to)| (city, AsyncDropGuard::new(Replica(to))));
+        let guarded = replicas.map(|(city, to)| (city, Replica::new(to)));
 
-        let error = commit(guarded.into()).await.unwrap_err().to_string();
+        let error = unlock(guarded.into()).await.unwrap_err().to_string();
         for city in ["oslo", "rome"] {
             assert!(error.contains(city), "{city} is missing in: {error}");
         }
 
         let mut heard = String::new();
         lima.read_to_string(&mut heard).await.unwrap();
-        assert_eq!(heard, "COMMIT\n");
+        assert_eq!(heard, "UNLOCK\n");
     }
 }
 // ANCHOR_END: tests

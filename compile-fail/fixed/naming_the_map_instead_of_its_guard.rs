@@ -1,4 +1,4 @@
-// The field holds the guard of the map, and the server ends it.
+// The field holds the guard of the map, and the server cleans it up.
 use std::io;
 
 use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, DropErrors, async_trait};
@@ -14,7 +14,7 @@ impl AsyncDrop for Session {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.stream.write_all(b"goodbye\n").await
+        self.stream.shutdown().await
     }
 }
 
