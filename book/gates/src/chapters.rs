@@ -52,16 +52,29 @@ fn with_slashes(path: &Path) -> String {
     parts.join("/")
 }
 
-/// The paths of the `{{#include}}`s in `text`, from the repository's root, without anchor or line numbers.
+/// The paths that are included in `text`, from the repository's root, without anchor or line numbers.
 pub fn includes(chapter: &str, text: &str) -> Vec<String> {
     let here = Path::new("book/src").join(chapter);
     let here = here.parent().unwrap_or(Path::new(""));
-    text.split("{{#include ")
-        .skip(1)
-        .filter_map(|rest| rest.split("}}").next())
+    targets(text)
+        .into_iter()
         .map(|target| {
-            let file = target.trim().split(':').next().unwrap_or_default();
+            let file = target.split(':').next().unwrap_or_default();
             with_slashes(&without_dots(&here.join(file)))
+        })
+        .collect()
+}
+
+/// What stands in the `{{#include}}`s of `text`, and in the `{{#rustdoc_include}}`s, which hide all but an anchor of the file.
+pub fn targets(text: &str) -> Vec<&str> {
+    let directives = text.split("{{#").skip(1);
+    directives
+        .filter_map(|rest| {
+            let (directive, _) = rest.split_once("}}")?;
+            let (name, target) = directive.split_once(' ')?;
+            ["include", "rustdoc_include"]
+                .contains(&name)
+                .then(|| target.trim())
         })
         .collect()
 }
