@@ -18,7 +18,9 @@ mod job {
         }
 
         pub fn start(&mut self) {
-            self.0 = State::Running(tokio::spawn(async {}));
+            if let State::Queued = self.0 {
+                self.0 = State::Running(tokio::spawn(async {}));
+            }
         }
     }
 

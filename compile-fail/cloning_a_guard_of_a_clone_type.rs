@@ -1,29 +1,33 @@
-// A task should know the folder, which is removed in the end.
-use std::io;
-use std::path::PathBuf;
-
+// A task should print the name of the lease, which is released in the end.
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+use tokio::task::JoinError;
 
 #[derive(Debug, Clone)]
 struct Lease {
-    folder: PathBuf,
+    name: String,
+    held: Arc<Mutex<Vec<String>>>,
 }
 
 #[async_trait]
 impl AsyncDrop for Lease {
-    type Error = io::Error;
+    type Error = JoinError;
 
-    async fn async_drop_impl(&mut self) -> io::Result<()> {
-        tokio::fs::remove_dir(&self.folder).await
+    async fn async_drop_impl(&mut self) -> Result<(), JoinError> {
+        self.held.lock().await.retain(|name| *name != self.name);
+        Ok(())
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> io::Result<()> {
-    let folder = tempfile::tempdir()?.keep();
-    let mut lease = AsyncDropGuard::new(Lease { folder });
+async fn main() -> Result<(), JoinError> {
+    let name = "shard 7".to_owned();
+    let held = Arc::new(Mutex::new(vec![name.clone()]));
+    let mut lease = AsyncDropGuard::new(Lease { name, held });
     let copy = lease.clone();
-    let task = tokio::spawn(async move { println!("{}", copy.folder.is_dir()) });
-    task.await?;
-    lease.async_drop().await
+    let task = tokio::spawn(async move { println!("holding {}", copy.name) });
+    let printed = task.await;
+    let released = lease.async_drop().await;
+    printed.and(released)
 }

@@ -29,9 +29,11 @@ async fn main() -> Result<(), JoinError> {
     let watcher = tokio::spawn(async move {
         let mut worker = second.get().await;
         println!("done: {}", worker.task.is_finished());
-        worker.async_drop().await?;
-        second.async_drop().await
+        let worker = worker.async_drop().await;
+        let second = second.async_drop().await;
+        worker.and(second)
     });
-    watcher.await??;
-    first.async_drop().await
+    let watched = watcher.await;
+    let ended = first.async_drop().await;
+    watched?.and(ended)
 }

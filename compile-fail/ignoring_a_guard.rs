@@ -11,12 +11,14 @@ use tokio::net::{TcpListener, TcpStream};
 #[derive(Debug)]
 struct Connection {
     stream: TcpStream,
+    goodbye: &'static [u8],
 }
 
 impl Connection {
     async fn open(address: SocketAddr) -> io::Result<AsyncDropGuard<Self>> {
         let stream = TcpStream::connect(address).await?;
-        Ok(AsyncDropGuard::new(Self { stream }))
+        let goodbye = b"goodbye\n";
+        Ok(AsyncDropGuard::new(Self { stream, goodbye }))
     }
 }
 
@@ -25,7 +27,7 @@ impl AsyncDrop for Connection {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.stream.write_all(b"goodbye\n").await?;
+        self.stream.write_all_buf(&mut self.goodbye).await?;
         self.stream.shutdown().await
     }
 }

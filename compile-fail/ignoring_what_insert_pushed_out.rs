@@ -1,4 +1,4 @@
-// Whoever logs in again should get a new session.
+// A user who logs in again should get a new session.
 #![deny(unused_must_use)]
 
 use std::io;
@@ -9,11 +9,13 @@ use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 #[derive(Debug)]
 struct Session {
     stream: DuplexStream,
+    goodbye: &'static [u8],
 }
 
 impl Session {
     fn new(stream: DuplexStream) -> AsyncDropGuard<Self> {
-        AsyncDropGuard::new(Self { stream })
+        let goodbye = b"goodbye\n";
+        AsyncDropGuard::new(Self { stream, goodbye })
     }
 }
 
@@ -22,7 +24,7 @@ impl AsyncDrop for Session {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.stream.write_all(b"goodbye\n").await
+        self.stream.write_all_buf(&mut self.goodbye).await
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::fs;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
+// ANCHOR: shown
 /// A folder for one import, removed by the reaper.
 struct Folder {
     path: PathBuf,
@@ -14,12 +15,12 @@ struct Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // It fails only when the reaper is gone.
+        // It fails only if the reaper has ended.
         let _ = self.reaper.send(std::mem::take(&mut self.path));
     }
 }
 
-/// Removes what it gets until the last sender is gone.
+/// Removes what it gets until there are no senders left.
 async fn reap(mut folders: UnboundedReceiver<PathBuf>) -> Vec<(PathBuf, io::Result<()>)> {
     let mut results = Vec::new();
     while let Some(path) = folders.recv().await {
@@ -28,6 +29,7 @@ async fn reap(mut folders: UnboundedReceiver<PathBuf>) -> Vec<(PathBuf, io::Resu
     }
     results
 }
+// ANCHOR_END: shown
 
 async fn import(path: PathBuf, reaper: UnboundedSender<PathBuf>) -> io::Result<()> {
     fs::create_dir(&path).await?;

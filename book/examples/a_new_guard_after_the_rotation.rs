@@ -43,6 +43,7 @@ impl fmt::Debug for LogFile {
     }
 }
 
+// ANCHOR: shown
 async fn rotate_if_full(log: &mut AsyncDropGuard<LogFile>) -> io::Result<()> {
     if log.bytes > 10 {
         let number = log.number + 1;
@@ -67,3 +68,4 @@ async fn main() -> io::Result<()> {
         Ok(())
     })
 }
+// ANCHOR_END: shown

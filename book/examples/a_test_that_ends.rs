@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
-/// Sends an exclamation mark to whoever connects.
+/// Sends an exclamation mark to each client.
 struct TestServer {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -53,6 +53,7 @@ impl fmt::Debug for TestServer {
     }
 }
 
+// ANCHOR: shown
 // The runtime of a `#[tokio::test]`.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
@@ -66,3 +67,4 @@ async fn main() -> io::Result<()> {
     println!("the server has stopped");
     Ok(())
 }
+// ANCHOR_END: shown

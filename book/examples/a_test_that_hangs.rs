@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
-/// Sends an exclamation mark to whoever connects.
+/// Sends an exclamation mark to each client.
 struct TestServer {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -38,6 +38,7 @@ impl TestServer {
     }
 }
 
+// ANCHOR: shown
 #[async_trait]
 impl AsyncDrop for TestServer {
     type Error = JoinError;
@@ -47,6 +48,7 @@ impl AsyncDrop for TestServer {
         (&mut self.task).await
     }
 }
+// ANCHOR_END: shown
 
 impl fmt::Debug for TestServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,6 +56,7 @@ impl fmt::Debug for TestServer {
     }
 }
 
+// ANCHOR: shown
 // The runtime of a `#[tokio::test]`.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
@@ -65,3 +68,4 @@ async fn main() -> io::Result<()> {
     println!("the server has answered");
     Ok(())
 }
+// ANCHOR_END: shown

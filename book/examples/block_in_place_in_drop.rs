@@ -5,6 +5,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::task::block_in_place;
 use tokio::time::{sleep, timeout};
 
+// ANCHOR: shown
 struct Upload {
     file: &'static str,
 }
@@ -19,6 +20,7 @@ impl Drop for Upload {
         });
     }
 }
+// ANCHOR_END: shown
 
 async fn send(file: &'static str) -> io::Result<()> {
     let _upload = Upload { file };

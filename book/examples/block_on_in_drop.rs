@@ -3,6 +3,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 
+// ANCHOR: shown
 struct Session(TcpStream);
 
 impl Drop for Session {
@@ -13,6 +14,7 @@ impl Drop for Session {
             .expect("the server listens");
     }
 }
+// ANCHOR_END: shown
 
 #[tokio::main]
 async fn main() -> io::Result<()> {

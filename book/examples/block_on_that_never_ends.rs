@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+// ANCHOR: shown
 struct Session(TcpStream);
 
 impl Drop for Session {
@@ -16,6 +17,7 @@ impl Drop for Session {
         });
     }
 }
+// ANCHOR_END: shown
 
 #[tokio::main(flavor = "current_thread")]
 async fn visit() -> io::Result<()> {
@@ -31,7 +33,7 @@ fn main() {
     let (done, ended) = mpsc::channel();
     thread::spawn(move || done.send(visit()));
 
-    // Without this limit the program would stand here for ever.
+    // Without this limit the program would wait forever.
     let ended = ended.recv_timeout(Duration::from_millis(300));
     assert!(matches!(ended, Err(RecvTimeoutError::Timeout)));
     println!("still waiting after 300 ms, with the answer in the socket");

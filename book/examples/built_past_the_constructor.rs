@@ -6,6 +6,7 @@ pub mod scratch {
     use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
     use tokio::fs;
 
+    // ANCHOR: shown
     /// A folder for intermediate results. The cleanup removes it.
     #[derive(Debug)]
     pub struct Scratch {
@@ -19,12 +20,17 @@ pub mod scratch {
         }
     }
 
+    // ANCHOR_END: shown
     #[async_trait]
     impl AsyncDrop for Scratch {
         type Error = io::Error;
 
         async fn async_drop_impl(&mut self) -> io::Result<()> {
-            fs::remove_dir_all(&self.folder).await
+            match fs::remove_dir_all(&self.folder).await {
+                // A first run that was interrupted has done it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                removed => removed,
+            }
         }
     }
 }
@@ -33,16 +39,18 @@ pub mod scratch {
 async fn main() -> io::Result<()> {
     let outer = tempfile::tempdir()?;
 
-    let cats = outer.path().join("cats");
-    let mut scratch = scratch::Scratch::create(cats.clone()).await?;
+    let first = outer.path().join("first");
+    let mut scratch = scratch::Scratch::create(first.clone()).await?;
     scratch.async_drop().await?;
-    println!("cats left behind: {}", cats.exists());
+    println!("first left behind: {}", first.exists());
 
-    let dogs = outer.path().join("dogs");
-    tokio::fs::create_dir(&dogs).await?;
-    let folder = dogs.clone();
+    // ANCHOR: shown
+    let second = outer.path().join("second");
+    tokio::fs::create_dir(&second).await?;
+    let folder = second.clone();
     let scratch = scratch::Scratch { folder };
     drop(scratch);
-    println!("dogs left behind: {}", dogs.exists());
+    // ANCHOR_END: shown
+    println!("second left behind: {}", second.exists());
     Ok(())
 }

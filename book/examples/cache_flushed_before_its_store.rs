@@ -1,45 +1,49 @@
-use anyhow::Context;
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
-use rusqlite::Connection;
+use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
+use tokio::fs::{self, File};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::Mutex;
 
 /// `None` once the store is closed.
-type Database = Arc<Mutex<Option<Connection>>>;
+type Shared = Arc<Mutex<Option<File>>>;
 
 #[derive(Debug)]
-struct Store(Database);
+struct Store(Shared);
 
 #[async_trait]
 impl AsyncDrop for Store {
-    type Error = anyhow::Error;
+    type Error = io::Error;
 
-    async fn async_drop_impl(&mut self) -> anyhow::Result<()> {
-        match self.0.lock().await.take() {
-            Some(database) => database.close().map_err(|(_, error)| error.into()),
-            None => Ok(()),
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
+        let mut file = self.0.lock().await;
+        if let Some(open) = file.as_mut() {
+            open.sync_all().await?;
         }
+        *file = None;
+        Ok(())
     }
 }
 
-/// Keeps sales in memory, and writes them to the store in the end.
+/// Keeps rows in memory. The cleanup writes them to the store.
 #[derive(Debug)]
 struct Cache {
-    sales: Vec<u32>,
-    database: Database,
+    rows: VecDeque<u8>,
+    file: Shared,
 }
 
 #[async_trait]
 impl AsyncDrop for Cache {
-    type Error = anyhow::Error;
+    type Error = io::Error;
 
-    async fn async_drop_impl(&mut self) -> anyhow::Result<()> {
-        let database = self.database.lock().await;
-        let database = database.as_ref().context("the store is closed")?;
-        for euros in &self.sales {
-            database.execute("INSERT INTO sales VALUES (?1)", [euros])?;
-        }
-        Ok(())
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
+        let mut file = self.file.lock().await;
+        let Some(file) = file.as_mut() else {
+            return Err(io::Error::other("the store is closed"));
+        };
+        file.write_all_buf(&mut self.rows).await?;
+        file.flush().await
     }
 }
 
@@ -51,37 +55,31 @@ struct Shop {
 
 #[async_trait]
 impl AsyncDrop for Shop {
-    type Error = anyhow::Error;
+    type Error = io::Error;
 
-    async fn async_drop_impl(&mut self) -> anyhow::Result<()> {
+    // ANCHOR: shown
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
         let cache = self.cache.async_drop().await;
         let store = self.store.async_drop().await;
         cache.and(store)
     }
+    // ANCHOR_END: shown
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
-    let path = folder.path().join("shop.db");
-    let database = Connection::open(&path)?;
-    database.execute("CREATE TABLE sales (euros INTEGER)", [])?;
-    let database = Arc::new(Mutex::new(Some(database)));
+    let path = folder.path().join("sales.csv");
+    let file = Arc::new(Mutex::new(Some(File::create(&path).await?)));
 
+    let rows = VecDeque::from(*b"20\n5\n12\n");
     let mut shop = AsyncDropGuard::new(Shop {
-        store: AsyncDropGuard::new(Store(Arc::clone(&database))),
-        cache: AsyncDropGuard::new(Cache {
-            sales: vec![20, 5, 12],
-            database,
-        }),
+        store: AsyncDropGuard::new(Store(Arc::clone(&file))),
+        cache: AsyncDropGuard::new(Cache { rows, file }),
     });
-    println!(
-        "cleanup: {:?}",
-        shop.async_drop().await.map_err(|it| it.to_string())
-    );
+    println!("cleanup: {:?}", shop.async_drop().await);
 
-    let count = "SELECT count(*) FROM sales";
-    let sales: u32 = Connection::open(&path)?.query_row(count, [], |row| row.get(0))?;
-    println!("{sales} of 3 sales on disk");
+    let sales = fs::read_to_string(&path).await?;
+    println!("{} of 3 sales on disk", sales.lines().count());
     Ok(())
 }

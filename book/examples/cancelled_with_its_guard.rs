@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 
 type Queue = Arc<Mutex<Vec<u32>>>;
 
-/// A job that was taken out of the queue, and goes back to it.
+/// A job that was taken out of the queue. The cleanup puts it back.
 #[derive(Debug)]
 struct Job {
     id: u32,
@@ -31,20 +31,24 @@ async fn take(queue: &Queue) -> AsyncDropGuard<Job> {
     AsyncDropGuard::new(Job { id, queue })
 }
 
-async fn print(job: AsyncDropGuard<Job>) {
+// ANCHOR: shown
+async fn send(job: AsyncDropGuard<Job>) {
     with_async_drop_2_infallible!(job, {
         sleep(Duration::from_secs(3600)).await;
-        println!("job {} is printed", job.id);
+        println!("job {} is sent", job.id);
     });
 }
+// ANCHOR_END: shown
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let queue = Queue::new(Mutex::new(vec![3, 2, 1]));
 
+    // ANCHOR: shown
     let job = take(&queue).await;
-    let task = tokio::spawn(async { timeout(Duration::from_secs(5), print(job)).await });
+    let task = tokio::spawn(async { timeout(Duration::from_secs(5), send(job)).await });
     let panicked = task.await.unwrap_err().is_panic();
+    // ANCHOR_END: shown
     println!("timeout: the task panicked: {panicked}");
 
     let job = take(&queue).await;
@@ -52,7 +56,7 @@ async fn main() {
     drop(hung_up);
     let task = tokio::spawn(async move {
         tokio::select! {
-            () = print(job) => {}
+            () = send(job) => {}
             _ = client.read_u8() => {}
         }
     });
@@ -60,7 +64,7 @@ async fn main() {
     println!("select!: the task panicked: {panicked}");
 
     let job = take(&queue).await;
-    let task = tokio::spawn(print(job));
+    let task = tokio::spawn(send(job));
     task.abort();
     let panicked = task.await.unwrap_err().is_panic();
     println!("abort: the task panicked: {panicked}");

@@ -4,6 +4,7 @@ use std::{fs, future, io};
 use tokio::runtime::Builder;
 use tokio::time::{sleep, timeout};
 
+// ANCHOR: shown
 async fn import(folder: &Path, name: &str) -> io::Result<()> {
     let lock = folder.join(name);
     fs::write(&lock, "locked")?;
@@ -19,6 +20,7 @@ async fn import(folder: &Path, name: &str) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+// ANCHOR_END: shown
 
 fn main() -> io::Result<()> {
     let folder = tempfile::tempdir()?;

@@ -4,49 +4,58 @@ use std::time::Duration;
 use tokio::sync::mpsc::{self, error::SendError};
 use tokio::time::{sleep, timeout};
 
-type Mail = &'static str;
+type Event = &'static str;
 
+// ANCHOR: outbox
 #[derive(Debug)]
 struct Outbox {
-    mails: VecDeque<Mail>,
-    server: mpsc::Sender<Mail>,
+    events: VecDeque<Event>,
+    broker: mpsc::Sender<Event>,
 }
 
 #[async_trait]
 impl AsyncDrop for Outbox {
-    type Error = SendError<Mail>;
+    type Error = SendError<Event>;
 
-    async fn async_drop_impl(&mut self) -> Result<(), SendError<Mail>> {
-        while let Some(mail) = self.mails.front() {
-            self.server.send(mail).await?;
-            self.mails.pop_front();
+    async fn async_drop_impl(&mut self) -> Result<(), SendError<Event>> {
+        while let Some(event) = self.events.front() {
+            self.broker.send(event).await?;
+            self.events.pop_front();
         }
         Ok(())
     }
 }
+// ANCHOR_END: outbox
 
-/// A mail server that needs 400 ms for a mail.
-async fn deliver(mut mails: mpsc::Receiver<Mail>) {
-    while let Some(mail) = mails.recv().await {
+/// A broker that needs 400 ms for an event.
+async fn accept(mut events: mpsc::Receiver<Event>) {
+    while let Some(event) = events.recv().await {
         sleep(Duration::from_millis(400)).await;
-        println!("delivered: {mail}");
+        println!("accepted: {event}");
     }
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (server, mails) = mpsc::channel(1);
-    let task = tokio::spawn(deliver(mails));
+    let (broker, events) = mpsc::channel(1);
+    let task = tokio::spawn(accept(events));
 
-    let mails = VecDeque::from(["to ada", "to bob", "to cleo", "to dora"]);
-    let mut outbox = AsyncDropGuard::new(Outbox { mails, server });
+    let events = VecDeque::from(["paid", "packed", "sent", "billed"]);
+    let mut outbox = AsyncDropGuard::new(Outbox { events, broker });
+
+    // ANCHOR: again
     let limit = Duration::from_millis(500);
-    if timeout(limit, outbox.async_drop()).await.is_err() {
-        println!("not done after 500 ms");
-        outbox.async_drop().await?;
-        println!("the second call returned Ok");
-    }
+    let sent = match timeout(limit, outbox.async_drop()).await {
+        Ok(sent) => sent,
+        Err(_) => {
+            println!("not done after {limit:?}");
+            outbox.async_drop().await
+        }
+    };
+    // ANCHOR_END: again
 
     task.await?;
+    sent?;
+    println!("all sent");
     Ok(())
 }

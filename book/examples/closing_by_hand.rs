@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+// ANCHOR: shown
 struct Mail(TcpStream);
 
 impl Mail {
@@ -15,14 +16,14 @@ impl Mail {
 
     async fn send(&mut self, to: &str) -> io::Result<()> {
         match to {
-            "nobody" => Err(io::Error::other("no such user")),
+            "no one" => Err(io::Error::other("no such user")),
             "a slow server" => future::pending().await,
             "" => panic!("an empty address"),
             _ => self.0.write_all(format!("TO {to} ").as_bytes()).await,
         }
     }
 
-    /// Nothing else says goodbye. It consumes the value, so nobody can send after it.
+    /// Nothing else says goodbye. It consumes the value, so you cannot send after it.
     async fn quit(mut self) -> io::Result<()> {
         self.0.write_all(b"QUIT").await?;
         self.0.shutdown().await
@@ -34,12 +35,13 @@ async fn deliver(server: SocketAddr, to: &'static str) -> io::Result<()> {
     mail.send(to).await?;
     mail.quit().await
 }
+// ANCHOR_END: shown
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let server = listener.local_addr()?;
-    for to in ["ada", "nobody", "a slow server", ""] {
+    for to in ["ops", "no one", "a slow server", ""] {
         let limit = Duration::from_millis(100);
         let delivered = match tokio::spawn(timeout(limit, deliver(server, to))).await {
             Ok(Ok(Ok(()))) => "sent".to_string(),

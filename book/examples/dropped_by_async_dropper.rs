@@ -4,6 +4,7 @@ use std::time::Duration;
 use std::{future, io};
 use tokio::time::{sleep, timeout};
 
+// ANCHOR: shown
 /// A seat that was reserved and should be given back.
 #[derive(Default)]
 struct Seat {
@@ -27,6 +28,7 @@ async fn book(passenger: &'static str) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+// ANCHOR_END: shown
 
 #[tokio::main]
 async fn main() {

@@ -2,48 +2,56 @@ use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 use std::{fmt, io};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-/// Prices in euros, until the feed is told to stop.
-struct Ticker {
-    metal: &'static str,
-    feed: DuplexStream,
+/// A subscription to job numbers. The queue pushes them until we unsubscribe.
+struct Subscription {
+    queue: DuplexStream,
+    /// What the queue has not heard yet of our goodbye.
+    goodbye: &'static [u8],
 }
 
 #[async_trait]
-impl AsyncDrop for Ticker {
+impl AsyncDrop for Subscription {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.feed.write_all(b"unsubscribe").await
+        self.queue.write_all_buf(&mut self.goodbye).await
     }
 }
 
-impl fmt::Debug for Ticker {
+impl Subscription {
+    fn new(queue: DuplexStream) -> AsyncDropGuard<Self> {
+        let goodbye = b"unsubscribe";
+        AsyncDropGuard::new(Self { queue, goodbye })
+    }
+}
+
+impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Ticker({})", self.metal)
+        f.write_str("Subscription")
     }
 }
 
-/// The first of three prices that is low enough.
-async fn bargain(mut ticker: AsyncDropGuard<Ticker>, limit: u8) -> io::Result<Option<u8>> {
+// ANCHOR: find
+/// Whether one of the next three jobs is the one that we want.
+async fn is_next(mut jobs: AsyncDropGuard<Subscription>, wanted: u8) -> io::Result<bool> {
     for _ in 0..3 {
-        let price = ticker.feed.read_u8().await?;
-        if price <= limit {
-            return Ok(Some(price));
+        if jobs.queue.read_u8().await? == wanted {
+            return Ok(true);
         }
     }
-    ticker.async_drop().await?;
-    Ok(None)
+    jobs.async_drop().await?;
+    Ok(false)
 }
+// ANCHOR_END: find
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    for limit in [20, 30] {
-        let (feed, mut server) = tokio::io::duplex(64);
+    for wanted in [20, 29] {
+        let (queue, mut server) = tokio::io::duplex(64);
         server.write_all(&[33, 31, 29]).await?;
 
-        let metal = "silver";
-        let ticker = AsyncDropGuard::new(Ticker { metal, feed });
-        println!("at most {limit} euros: {:?}", bargain(ticker, limit).await?);
+        let jobs = Subscription::new(queue);
+        println!("job {wanted} is next: {}", is_next(jobs, wanted).await?);
     }
     Ok(())
 }

@@ -5,9 +5,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 #[derive(Debug)]
 struct Upload {
     server: DuplexStream,
+    /// What the server has not heard yet of our goodbye.
+    quit: &'static [u8],
 }
 
 impl Upload {
+    fn new(server: DuplexStream) -> AsyncDropGuard<Self> {
+        let quit = b"quit";
+        AsyncDropGuard::new(Self { server, quit })
+    }
+
     async fn send(&mut self, part: &[u8]) -> io::Result<()> {
         self.server.write_all(part).await?;
         match self.server.read_u8().await? {
@@ -22,13 +29,15 @@ impl AsyncDrop for Upload {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.server.write_all(b"end").await
+        self.server.write_all_buf(&mut self.quit).await
     }
 }
 
+// ANCHOR: upload
 async fn upload(upload: AsyncDropGuard<Upload>) -> io::Result<()> {
     with_async_drop_2!(upload, { upload.send(b"film").await })
 }
+// ANCHOR_END: upload
 
 /// A server that refuses the first part and hangs up.
 async fn refuse(mut client: DuplexStream) -> io::Result<()> {
@@ -39,10 +48,10 @@ async fn refuse(mut client: DuplexStream) -> io::Result<()> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let (server, client) = tokio::io::duplex(64);
-    tokio::spawn(refuse(client));
+    let refusing = tokio::spawn(refuse(client));
 
-    let guard = AsyncDropGuard::new(Upload { server });
-    if let Err(error) = upload(guard).await {
+    if let Err(error) = upload(Upload::new(server)).await {
         println!("the upload failed: {error}");
     }
+    assert!(refusing.await.is_ok_and(|refused| refused.is_ok()));
 }

@@ -3,7 +3,7 @@ use std::io;
 use std::path::PathBuf;
 use tokio::fs;
 
-/// Rows that are written to a file at the end.
+/// Rows in memory, which the cleanup writes to a file.
 #[derive(Debug)]
 struct Export {
     path: PathBuf,
@@ -22,9 +22,11 @@ impl AsyncDrop for Export {
 type ExportGuard = AsyncDropGuard<Export>;
 type ExportErrors = DropErrors<&'static str, io::Error>;
 
+// ANCHOR: finish
 async fn finish(a: ExportGuard, b: ExportGuard, c: ExportGuard) -> Result<(), ExportErrors> {
     async_drop_all([("stock", a), ("old orders", b), ("copy", c)]).await
 }
+// ANCHOR_END: finish
 
 #[tokio::main]
 async fn main() -> io::Result<()> {

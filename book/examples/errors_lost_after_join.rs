@@ -3,7 +3,7 @@ use std::io;
 use std::path::PathBuf;
 use tokio::{fs, join};
 
-/// Rows that are written to a file at the end.
+/// Rows in memory, which the cleanup writes to a file.
 #[derive(Debug)]
 struct Export {
     path: PathBuf,
@@ -21,6 +21,7 @@ impl AsyncDrop for Export {
 
 type ExportGuard = AsyncDropGuard<Export>;
 
+// ANCHOR: finish
 async fn finish(mut a: ExportGuard, mut b: ExportGuard, mut c: ExportGuard) -> io::Result<()> {
     let (a, b, c) = join!(a.async_drop(), b.async_drop(), c.async_drop());
     a?;
@@ -28,6 +29,7 @@ async fn finish(mut a: ExportGuard, mut b: ExportGuard, mut c: ExportGuard) -> i
     c?;
     Ok(())
 }
+// ANCHOR_END: finish
 
 #[tokio::main]
 async fn main() -> io::Result<()> {

@@ -1,64 +1,67 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
-use std::{env, io};
-use tokio::fs;
+use std::io;
+use tokio::sync::Mutex;
 
-/// A file that tells other processes to stay away.
+/// The leases that the coordinator has given away.
+static HELD: Mutex<Vec<&str>> = Mutex::const_new(Vec::new());
+
 #[derive(Debug)]
-struct LockFile {
-    path: &'static str,
+struct Lease {
+    table: &'static str,
 }
 
-impl LockFile {
-    fn held(path: &'static str) -> AsyncDropGuard<Self> {
-        AsyncDropGuard::new(Self { path })
+impl Lease {
+    async fn on(table: &'static str) -> AsyncDropGuard<Self> {
+        HELD.lock().await.push(table);
+        AsyncDropGuard::new(Self { table })
     }
 }
 
 #[async_trait]
-impl AsyncDrop for LockFile {
+impl AsyncDrop for Lease {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        fs::remove_file(self.path).await
+        let mut held = HELD.lock().await;
+        let Some(place) = held.iter().position(|table| *table == self.table) else {
+            let text = format!("the lease on {} has expired", self.table);
+            return Err(io::Error::other(text));
+        };
+        held.remove(place);
+        Ok(())
     }
 }
 
 #[derive(Debug)]
 struct Backup {
-    orders: AsyncDropGuard<LockFile>,
-    stock: AsyncDropGuard<LockFile>,
+    orders: AsyncDropGuard<Lease>,
+    stock: AsyncDropGuard<Lease>,
 }
 
 #[async_trait]
 impl AsyncDrop for Backup {
     type Error = io::Error;
 
+    // ANCHOR: cleanup
     async fn async_drop_impl(&mut self) -> io::Result<()> {
         let orders = self.orders.async_drop().await;
         let stock = self.stock.async_drop().await;
         orders.and(stock)
     }
+    // ANCHOR_END: cleanup
 }
 
 #[tokio::main]
-async fn main() -> io::Result<()> {
-    let folder = tempfile::tempdir()?;
-    env::set_current_dir(&folder)?;
-    fs::write("orders.lock", "backup").await?;
-    fs::write("stock.lock", "backup").await?;
+async fn main() {
     let mut backup = AsyncDropGuard::new(Backup {
-        orders: LockFile::held("orders.lock"),
-        stock: LockFile::held("stock.lock"),
+        orders: Lease::on("orders").await,
+        stock: Lease::on("stock").await,
     });
 
-    // Somebody tidies up by hand.
-    fs::remove_file("orders.lock").await?;
+    // The backup took so long that one lease has expired.
+    HELD.lock().await.retain(|table| *table != "orders");
 
     let ended = backup.async_drop().await;
-    println!("the backup ended: {}", ended.unwrap_err());
-    println!(
-        "stock.lock is left: {}",
-        fs::try_exists("stock.lock").await?
-    );
-    Ok(())
+    println!("the backup ended: {ended:?}");
+    println!("still held: {:?}", HELD.lock().await);
 }

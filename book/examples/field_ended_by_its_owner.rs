@@ -34,12 +34,14 @@ struct Client {
 impl AsyncDrop for Client {
     type Error = io::Error;
 
+    // ANCHOR: shown
     async fn async_drop_impl(&mut self) -> io::Result<()> {
         let stream = self.stream.shutdown().await;
         let log = self.log.async_drop().await;
         println!("goodbye: {stream:?}, log: {log:?}");
         stream.and(log)
     }
+    // ANCHOR_END: shown
 }
 
 #[tokio::main]

@@ -24,6 +24,7 @@ impl fmt::Debug for AccessLog {
     }
 }
 
+// ANCHOR: shown
 #[derive(Debug)]
 struct Client {
     stream: TcpStream,
@@ -36,10 +37,11 @@ impl AsyncDrop for Client {
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
         self.stream.shutdown().await?;
-        println!("the client has said goodbye");
+        println!("the client said goodbye");
         Ok(())
     }
 }
+// ANCHOR_END: shown
 
 #[tokio::main]
 async fn main() -> io::Result<()> {

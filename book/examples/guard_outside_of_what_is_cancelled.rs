@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 type Queue = Arc<Mutex<Vec<u32>>>;
 
-/// A job that was taken out of the queue, and goes back to it.
+/// A job that was taken out of the queue. The cleanup puts it back.
 #[derive(Debug)]
 struct Job {
     id: u32,
@@ -32,40 +32,46 @@ async fn take(queue: &Queue) -> AsyncDropGuard<Job> {
     AsyncDropGuard::new(Job { id, queue })
 }
 
-async fn print(job: &Job) {
+// ANCHOR: shown
+async fn send(job: &Job) {
     sleep(Duration::from_secs(3600)).await;
-    println!("job {} is printed", job.id);
+    println!("job {} is sent", job.id);
 }
 
-async fn print_in_time(mut job: AsyncDropGuard<Job>) -> Result<(), Infallible> {
-    let _ = timeout(Duration::from_secs(5), print(&job)).await;
-    job.async_drop().await
+/// Whether the job was sent.
+async fn send_in_time(mut job: AsyncDropGuard<Job>) -> Result<bool, Infallible> {
+    let sent = timeout(Duration::from_secs(5), send(&job)).await.is_ok();
+    job.async_drop().await.map(|()| sent)
 }
 
-async fn print_until(stop: impl Future, mut job: AsyncDropGuard<Job>) -> Result<(), Infallible> {
-    tokio::select! {
-        () = print(&job) => {}
-        _ = stop => {}
-    }
-    job.async_drop().await
+/// Whether the job was sent.
+async fn send_until(stop: impl Future, mut job: AsyncDropGuard<Job>) -> Result<bool, Infallible> {
+    let sent = tokio::select! {
+        () = send(&job) => true,
+        _ = stop => false,
+    };
+    job.async_drop().await.map(|()| sent)
 }
+// ANCHOR_END: shown
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let queue = Queue::new(Mutex::new(vec![3, 2, 1]));
 
-    tokio::spawn(print_in_time(take(&queue).await)).await??;
+    let task = tokio::spawn(send_in_time(take(&queue).await));
+    println!("timeout: sent: {}", task.await??);
 
     let (mut client, hung_up) = tokio::io::duplex(64);
     drop(hung_up);
     let client_is_gone = async move { client.read_u8().await };
-    tokio::spawn(print_until(client_is_gone, take(&queue).await)).await??;
+    let task = tokio::spawn(send_until(client_is_gone, take(&queue).await));
+    println!("select!: sent: {}", task.await??);
 
     // Instead of `abort`.
     let (stop, stopped) = oneshot::channel::<()>();
-    let task = tokio::spawn(print_until(stopped, take(&queue).await));
-    let _ = stop.send(());
-    task.await??;
+    let task = tokio::spawn(send_until(stopped, take(&queue).await));
+    drop(stop);
+    println!("a stop: sent: {}", task.await??);
 
     println!("jobs in the queue: {:?}", queue.lock().await);
     Ok(())

@@ -1,4 +1,4 @@
-use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2_infallible};
 use std::convert::Infallible;
 use std::mem;
 use tokio::sync::Mutex;
@@ -28,16 +28,21 @@ impl AsyncDrop for Session {
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Infallible> {
-    let mut session = Session::log_in(1).await;
-
-    // The connection broke: log in again. The old session comes out in its guard.
-    let mut old = mem::replace(&mut session, Session::log_in(2).await);
-    old.async_drop().await?;
-    println!("the server keeps open: {:?}", OPEN.lock().await);
-
-    session.async_drop().await?;
-    println!("the server keeps open: {:?}", OPEN.lock().await);
-    Ok(())
+// ANCHOR: shown
+/// Puts a new session into the place of one whose connection broke.
+async fn log_in_again(session: &mut AsyncDropGuard<Session>, number: u32) {
+    let new = Session::log_in(number).await;
+    let mut old = mem::replace(session, new);
+    let Ok(()) = old.async_drop().await;
 }
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let session = Session::log_in(1).await;
+    with_async_drop_2_infallible!(session, {
+        log_in_again(&mut session, 2).await;
+        println!("the server keeps open: {:?}", OPEN.lock().await);
+    });
+    println!("the server keeps open: {:?}", OPEN.lock().await);
+}
+// ANCHOR_END: shown

@@ -5,47 +5,49 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-type Registry = Arc<Mutex<Vec<&'static str>>>;
+type Members = Arc<Mutex<Vec<&'static str>>>;
 
-/// A player, whose name is taken off the list by the cleanup.
+/// A worker, whose name the cleanup takes off the list.
 #[derive(Debug)]
-struct Player {
+struct Worker {
     name: &'static str,
-    online: Registry,
+    members: Members,
 }
 
-impl Player {
-    async fn join(name: &'static str, online: &Registry) -> AsyncDropGuard<Self> {
-        online.lock().await.push(name);
-        let online = Arc::clone(online);
-        AsyncDropGuard::new(Self { name, online })
+impl Worker {
+    async fn join(name: &'static str, members: &Members) -> AsyncDropGuard<Self> {
+        members.lock().await.push(name);
+        let members = Arc::clone(members);
+        AsyncDropGuard::new(Self { name, members })
     }
 }
 
 #[async_trait]
-impl AsyncDrop for Player {
+impl AsyncDrop for Worker {
     type Error = Infallible;
 
     async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
-        self.online.lock().await.retain(|it| *it != self.name);
+        self.members.lock().await.retain(|it| *it != self.name);
         Ok(())
     }
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), Infallible> {
-    let registry = Registry::new(Mutex::new(vec!["bob"]));
-    let mut ada = Player::join("ada", &registry).await;
+    let members = Members::new(Mutex::new(vec!["w1"]));
+    let mut worker = Worker::join("w2", &members).await;
 
-    let online = registry.lock().await;
-    println!("{} leaves {online:?}", ada.name);
+    // ANCHOR: shown
+    let locked = members.lock().await;
+    println!("{} leaves {locked:?}", worker.name);
     let limit = Duration::from_secs(30);
-    if timeout(limit, ada.async_drop()).await.is_err() {
+    if timeout(limit, worker.async_drop()).await.is_err() {
         println!("still waiting after 30 s");
     }
-    drop(online);
+    // ANCHOR_END: shown
+    drop(locked);
 
-    ada.async_drop().await?;
-    println!("online: {:?}", registry.lock().await);
+    worker.async_drop().await?;
+    println!("remaining: {:?}", members.lock().await);
     Ok(())
 }

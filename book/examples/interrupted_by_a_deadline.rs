@@ -5,51 +5,56 @@ use std::time::Duration;
 use tokio::sync::mpsc::{self, error::SendError};
 use tokio::time::{error::Elapsed, sleep, timeout};
 
-type Mail = &'static str;
+type Event = &'static str;
 
+// ANCHOR: shown
 struct Outbox {
-    mails: VecDeque<Mail>,
-    server: mpsc::Sender<Mail>,
+    events: VecDeque<Event>,
+    broker: mpsc::Sender<Event>,
 }
 
 #[async_trait]
 impl AsyncDrop for Outbox {
-    type Error = SendError<Mail>;
+    type Error = SendError<Event>;
 
-    async fn async_drop_impl(&mut self) -> Result<(), SendError<Mail>> {
-        while let Some(mail) = self.mails.front() {
-            self.server.send(mail).await?;
-            self.mails.pop_front();
+    async fn async_drop_impl(&mut self) -> Result<(), SendError<Event>> {
+        while let Some(event) = self.events.front() {
+            self.broker.send(event).await?;
+            self.events.pop_front();
         }
         Ok(())
     }
 }
+// ANCHOR_END: shown
 
 impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outbox")
-            .field("mails", &self.mails)
+            .field("events", &self.events)
             .finish_non_exhaustive()
     }
 }
 
-/// A mail server that needs 400 ms for a mail.
-async fn deliver(mut mails: mpsc::Receiver<Mail>) {
-    while let Some(mail) = mails.recv().await {
+/// A broker that needs 400 ms for an event.
+async fn accept(mut events: mpsc::Receiver<Event>) {
+    while let Some(event) = events.recv().await {
         sleep(Duration::from_millis(400)).await;
-        println!("delivered: {mail}");
+        println!("accepted: {event}");
     }
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), Elapsed> {
-    let (server, mails) = mpsc::channel(1);
-    tokio::spawn(deliver(mails));
+    let (broker, events) = mpsc::channel(1);
+    tokio::spawn(accept(events));
 
-    let mails = VecDeque::from(["to ada", "to bob", "to cleo", "to dora"]);
-    let mut outbox = AsyncDropGuard::new(Outbox { mails, server });
+    let events = VecDeque::from(["paid", "packed", "sent", "billed"]);
+    let mut outbox = AsyncDropGuard::new(Outbox { events, broker });
+
+    // ANCHOR: shown
     let limit = Duration::from_millis(500);
     let sent = timeout(limit, outbox.async_drop()).await?;
     println!("all sent: {}", sent.is_ok());
+    // ANCHOR_END: shown
     Ok(())
 }

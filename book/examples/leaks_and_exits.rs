@@ -1,11 +1,11 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::{mem, process};
 
 static TOTAL: tokio::sync::Mutex<u32> = tokio::sync::Mutex::const_new(0);
 
-/// Counts the hits of a page, and adds them to the total at the end.
+/// Counts the hits of a page, and adds them to the total in its cleanup.
 #[derive(Debug)]
 struct Counter {
     hits: u32,
@@ -42,16 +42,28 @@ impl Page {
     }
 }
 
+// ANCHOR: shown
+static STARTS: OnceLock<AsyncDropGuard<Counter>> = OnceLock::new();
+
+// ANCHOR_END: shown
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    mem::forget(Counter::of(3));
+    // ANCHOR: shown
+    // A static is never dropped.
+    STARTS.get_or_init(|| Counter::of(1));
 
-    let (home, shop) = (Page::new(40), Page::new(500));
+    // Nor is what you forget or leak.
+    mem::forget(Counter::of(20));
+
+    // Two pages that own each other keep each other alive.
+    let (home, shop) = (Page::new(300), Page::new(300));
     home.links.lock().unwrap().push(Arc::clone(&shop));
     shop.links.lock().unwrap().push(Arc::clone(&home));
     drop((home, shop));
 
-    let _news = Counter::of(6000);
+    // And `exit` drops nothing.
+    let _news = Counter::of(4000);
     println!("hits: {}", TOTAL.lock().await);
     process::exit(0);
+    // ANCHOR_END: shown
 }

@@ -1,5 +1,6 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2};
-use std::{io, path::PathBuf};
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 use tokio::fs::{self, File};
 
 /// Keeps a second backup from starting while one is running.
@@ -20,10 +21,15 @@ impl AsyncDrop for LockFile {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        fs::remove_file(&self.path).await
+        match fs::remove_file(&self.path).await {
+            // A first run that was interrupted has done it.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
     }
 }
 
+// ANCHOR: shown
 async fn backup(lock: PathBuf) -> io::Result<()> {
     let lock = LockFile::create(lock).await?;
     with_async_drop_2!(lock, {
@@ -31,6 +37,7 @@ async fn backup(lock: PathBuf) -> io::Result<()> {
         Ok(())
     })
 }
+// ANCHOR_END: shown
 
 #[tokio::main]
 async fn main() -> io::Result<()> {

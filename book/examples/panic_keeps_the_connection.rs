@@ -6,7 +6,7 @@ use tokio::sync::Mutex;
 
 type Pool = Arc<Mutex<Vec<DuplexStream>>>;
 
-/// A connection that goes back to its pool.
+/// A connection of a pool. The cleanup gives it back.
 struct Borrowed {
     connection: Option<DuplexStream>,
     pool: Pool,
@@ -35,6 +35,7 @@ impl fmt::Debug for Borrowed {
     }
 }
 
+// ANCHOR: shown
 fn price_of(article: usize) -> u8 {
     [3, 12, 5][article]
 }
@@ -49,6 +50,7 @@ async fn answer(pool: Pool, article: usize) -> io::Result<()> {
         Ok(())
     })
 }
+// ANCHOR_END: shown
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {

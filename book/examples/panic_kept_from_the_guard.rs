@@ -1,4 +1,6 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2};
+use futures::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::{fmt, io};
 use tokio::io::{AsyncWriteExt, DuplexStream};
@@ -6,7 +8,7 @@ use tokio::sync::Mutex;
 
 type Pool = Arc<Mutex<Vec<DuplexStream>>>;
 
-/// A connection that goes back to its pool.
+/// A connection of a pool. The cleanup gives it back.
 struct Borrowed {
     connection: Option<DuplexStream>,
     pool: Pool,
@@ -35,6 +37,7 @@ impl fmt::Debug for Borrowed {
     }
 }
 
+// ANCHOR: shown
 fn price_of(article: usize) -> u8 {
     [3, 12, 5][article]
 }
@@ -42,14 +45,20 @@ fn price_of(article: usize) -> u8 {
 async fn answer(pool: Pool, article: usize) -> io::Result<()> {
     let borrowed = Borrowed::take_from(pool).await;
     with_async_drop_2!(borrowed, {
-        // A panic in there ends this task, and comes back as an error.
-        let price = tokio::spawn(async move { price_of(article) }).await?;
-        if let Some(connection) = &mut borrowed.connection {
-            connection.write_u8(price).await?;
+        let work = async {
+            let price = price_of(article);
+            if let Some(connection) = &mut borrowed.connection {
+                connection.write_u8(price).await?;
+            }
+            Ok(())
+        };
+        match AssertUnwindSafe(work).catch_unwind().await {
+            Ok(answered) => answered,
+            Err(_) => Err(io::Error::other("the handler panicked")),
         }
-        Ok(())
     })
 }
+// ANCHOR_END: shown
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {

@@ -34,15 +34,17 @@ impl AsyncDrop for Session {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Infallible> {
+    // ANCHOR: shown
     let mut session = AsyncDropGuard::new(Session::log_in(1).await);
 
-    // The connection broke: log in again. From here on the guard watches over session 2.
+    // The connection broke, so we log in again. From here on the guard has session 2.
     let old = mem::replace(&mut *session, Session::log_in(2).await);
-    println!("session {} is not needed any more", old.number);
+    println!("we don't need session {} any more", old.number);
 
     let copy = (*session).clone();
     session.async_drop().await?;
     println!("the server keeps open: {:?}", OPEN.lock().await);
     println!("the session of the copy is open: {}", copy.is_open().await);
+    // ANCHOR_END: shown
     Ok(())
 }

@@ -1,55 +1,54 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2};
-use rusqlite::Connection;
-use tokio::task::block_in_place;
+use std::io;
+use tokio::sync::Mutex;
 
-/// A look into the customers, in one transaction.
+/// The customers that a worker is busy with.
+static BUSY: Mutex<Vec<&str>> = Mutex::const_new(Vec::new());
+
+/// Keeps the other workers away from a customer.
 #[derive(Debug)]
-struct Ledger {
-    db: Connection,
+struct Lease {
+    customer: &'static str,
 }
 
-impl Ledger {
-    fn open() -> rusqlite::Result<AsyncDropGuard<Self>> {
-        let db = Connection::open_in_memory()?;
-        db.execute_batch(
-            "CREATE TABLE customers (name TEXT, paid INTEGER);
-             INSERT INTO customers VALUES ('ada', TRUE), ('bob', FALSE);
-             BEGIN",
-        )?;
-        Ok(AsyncDropGuard::new(Self { db }))
+impl Lease {
+    async fn on(customer: &'static str) -> AsyncDropGuard<Self> {
+        BUSY.lock().await.push(customer);
+        AsyncDropGuard::new(Self { customer })
     }
 
-    fn has_paid(&self, customer: &str) -> rusqlite::Result<bool> {
-        let query = "SELECT paid FROM customers WHERE name = ?1";
-        self.db.query_row(query, [customer], |row| row.get(0))
+    async fn has_paid(&self) -> io::Result<bool> {
+        Ok(self.customer == "acme")
     }
 }
 
 #[async_trait]
-impl AsyncDrop for Ledger {
-    type Error = rusqlite::Error;
+impl AsyncDrop for Lease {
+    type Error = io::Error;
 
-    async fn async_drop_impl(&mut self) -> rusqlite::Result<()> {
-        block_in_place(|| self.db.execute_batch("COMMIT"))
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
+        BUSY.lock().await.retain(|busy| *busy != self.customer);
+        Ok(())
     }
 }
 
-async fn remind(customer: &str) -> rusqlite::Result<()> {
-    let ledger = Ledger::open()?;
-    let looked_up: rusqlite::Result<()> = with_async_drop_2!(ledger, {
-        if ledger.has_paid(customer)? {
+// ANCHOR: remind
+async fn remind(customer: &'static str) -> io::Result<()> {
+    let lease = Lease::on(customer).await;
+    with_async_drop_2!(lease, {
+        if lease.has_paid().await? {
             return Ok(());
         }
         println!("{customer} has not paid");
-        Ok(())
-    });
-    looked_up?;
+        io::Result::Ok(())
+    })?;
     println!("a reminder goes to {customer}");
     Ok(())
 }
+// ANCHOR_END: remind
 
 #[tokio::main]
-async fn main() -> rusqlite::Result<()> {
-    remind("ada").await?;
-    remind("bob").await
+async fn main() -> io::Result<()> {
+    remind("acme").await?;
+    remind("initech").await
 }

@@ -1,46 +1,52 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2};
 use std::fmt;
-use tokio::task::{self, JoinError, JoinHandle};
+use tokio::sync::oneshot::{self, error::RecvError};
 
-/// Resizes a photo in the background.
-struct Resize {
-    photo: &'static str,
-    task: JoinHandle<()>,
+/// A page in a temporary file. The cleanup waits until the client has it.
+struct Page {
+    sent: oneshot::Receiver<()>,
 }
 
-impl Resize {
-    fn start(photo: &'static str) -> AsyncDropGuard<Self> {
-        let task = tokio::spawn(task::yield_now());
-        AsyncDropGuard::new(Self { photo, task })
+impl Page {
+    fn new(sent: oneshot::Receiver<()>) -> AsyncDropGuard<Self> {
+        AsyncDropGuard::new(Self { sent })
     }
 }
 
 #[async_trait]
-impl AsyncDrop for Resize {
-    type Error = JoinError;
+impl AsyncDrop for Page {
+    type Error = RecvError;
 
-    async fn async_drop_impl(&mut self) -> Result<(), JoinError> {
-        (&mut self.task).await
+    async fn async_drop_impl(&mut self) -> Result<(), RecvError> {
+        (&mut self.sent).await
     }
 }
 
-impl fmt::Debug for Resize {
+impl fmt::Debug for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Resize({})", self.photo)
+        f.write_str("Page")
     }
 }
 
-async fn handle_request() -> Result<(), JoinError> {
-    let resize = Resize::start("cat.jpg");
-    with_async_drop_2!(resize, {
-        println!("200 OK, resizing {}", resize.photo);
+// ANCHOR: shown
+async fn render(page: AsyncDropGuard<Page>) -> Result<(), RecvError> {
+    with_async_drop_2!(page, {
+        println!("200 OK");
         Ok(())
     })
 }
 
+async fn handle_request() -> Result<(), RecvError> {
+    let (done, sent) = oneshot::channel();
+    let send = async { done.send(()).is_ok() };
+    let (rendered, sent) = tokio::join!(render(Page::new(sent)), send);
+    println!("the client has the page: {sent}");
+    rendered
+}
+// ANCHOR_END: shown
+
 #[tokio::main(worker_threads = 4)]
-async fn main() -> Result<(), JoinError> {
-    tokio::spawn(handle_request()).await??;
-    println!("the photo is resized");
-    Ok(())
+async fn main() {
+    let request = tokio::spawn(handle_request());
+    println!("the request ended: {:?}", request.await);
 }

@@ -5,11 +5,13 @@ use tokio::sync::Mutex;
 /// The tokens that the server accepts.
 static ACCEPTED: Mutex<Vec<String>> = Mutex::const_new(Vec::new());
 
+// ANCHOR: shown
 #[derive(Debug)]
 struct Login {
     user: &'static str,
     token: String,
 }
+// ANCHOR_END: shown
 
 impl Login {
     async fn new(user: &'static str) -> AsyncDropGuard<Self> {
@@ -34,6 +36,8 @@ async fn main() {
     tracing_subscriber::fmt().without_time().init();
     incident::set_hook(Box::new(|incident| tracing::error!("{incident}")));
 
+    // ANCHOR: shown
     let login = Login::new("ada").await;
     tracing::info!("{} is logged in", login.user);
+    // ANCHOR_END: shown
 }

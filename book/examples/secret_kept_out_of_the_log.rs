@@ -6,7 +6,8 @@ use tokio::sync::Mutex;
 /// The tokens that the server accepts.
 static ACCEPTED: Mutex<Vec<Secret>> = Mutex::const_new(Vec::new());
 
-/// A text that nobody may read in a log.
+// ANCHOR: shown
+/// A text that must not get into a log.
 #[derive(Clone, PartialEq)]
 struct Secret(String);
 
@@ -21,6 +22,7 @@ struct Login {
     user: &'static str,
     token: Secret,
 }
+// ANCHOR_END: shown
 
 impl Login {
     async fn new(user: &'static str) -> AsyncDropGuard<Self> {

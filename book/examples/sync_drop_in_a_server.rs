@@ -1,45 +1,52 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, SyncDrop, async_trait};
-use std::{fmt, time::Duration};
-use tokio::task::{self, JoinError, JoinHandle};
+use std::fmt;
+use std::time::Duration;
+use tokio::sync::oneshot::{self, error::RecvError};
 
-/// Resizes a photo in the background.
-struct Resize {
-    photo: &'static str,
-    task: JoinHandle<()>,
+/// A page in a temporary file. The cleanup waits until the client has it.
+struct Page {
+    sent: oneshot::Receiver<()>,
 }
 
-impl Resize {
-    fn start(photo: &'static str) -> AsyncDropGuard<Self> {
-        let task = tokio::spawn(task::yield_now());
-        AsyncDropGuard::new(Self { photo, task })
+impl Page {
+    fn new(sent: oneshot::Receiver<()>) -> AsyncDropGuard<Self> {
+        AsyncDropGuard::new(Self { sent })
     }
 }
 
 #[async_trait]
-impl AsyncDrop for Resize {
-    type Error = JoinError;
+impl AsyncDrop for Page {
+    type Error = RecvError;
 
-    async fn async_drop_impl(&mut self) -> Result<(), JoinError> {
-        (&mut self.task).await
+    async fn async_drop_impl(&mut self) -> Result<(), RecvError> {
+        (&mut self.sent).await
     }
 }
 
-impl fmt::Debug for Resize {
+impl fmt::Debug for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Resize({})", self.photo)
+        f.write_str("Page")
     }
+}
+
+// ANCHOR: shown
+async fn render(_page: SyncDrop<Page>) {
+    println!("200 OK");
 }
 
 async fn handle_request() {
     let limit = Duration::from_millis(50); // 10 s unless it is set
-    let _resize = SyncDrop::with_time_limit(Resize::start("cat.jpg"), limit);
-    println!("200 OK");
+    let (done, sent) = oneshot::channel();
+    let page = SyncDrop::with_time_limit(Page::new(sent), limit);
+    let send = async { done.send(()).is_ok() };
+    tokio::join!(render(page), send);
 }
+// ANCHOR_END: shown
 
 #[tokio::main(worker_threads = 4)]
 async fn main() {
     let request = tokio::spawn(handle_request());
     if request.await.is_err() {
-        println!("the request has panicked");
+        println!("the request panicked");
     }
 }

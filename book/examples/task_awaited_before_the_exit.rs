@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 static TOTAL: Mutex<u32> = Mutex::const_new(0);
 
-/// Counts the hits of a page, and adds them to the total at the end.
+/// Counts the hits of a page, and adds them to the total in its cleanup.
 #[derive(Debug)]
 struct Counter {
     hits: u32,
@@ -24,6 +24,7 @@ impl AsyncDrop for Counter {
     }
 }
 
+// ANCHOR: shown
 async fn count(mut stop: oneshot::Receiver<()>) -> Result<(), Infallible> {
     let mut counter = AsyncDropGuard::new(Counter { hits: 0 });
     while stop.try_recv() == Err(TryRecvError::Empty) {
@@ -47,3 +48,4 @@ async fn main() -> ExitCode {
         Err(_) => ExitCode::FAILURE,
     }
 }
+// ANCHOR_END: shown

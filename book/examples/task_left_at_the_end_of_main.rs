@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 static TOTAL: Mutex<u32> = Mutex::const_new(0);
 
-/// Counts the hits of a page, and adds them to the total at the end.
+/// Counts the hits of a page, and adds them to the total in its cleanup.
 #[derive(Debug)]
 struct Counter {
     hits: u32,
@@ -22,6 +22,7 @@ impl AsyncDrop for Counter {
     }
 }
 
+// ANCHOR: shown
 async fn count() -> Result<(), Infallible> {
     let mut counter = AsyncDropGuard::new(Counter { hits: 0 });
     for _ in 0..10 {
@@ -37,3 +38,4 @@ async fn main() {
     sleep(Duration::from_millis(250)).await;
     println!("hits: {}", TOTAL.lock().await);
 }
+// ANCHOR_END: shown

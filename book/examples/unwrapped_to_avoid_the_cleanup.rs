@@ -1,5 +1,6 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
-use std::{io, path::PathBuf};
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 use tokio::fs::{self, File};
 
 /// Keeps a second backup from starting while one is running.
@@ -20,18 +21,24 @@ impl AsyncDrop for LockFile {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        fs::remove_file(&self.path).await
+        match fs::remove_file(&self.path).await {
+            // A first run that was interrupted has done it.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
     }
 }
 
+// ANCHOR: shown
 async fn backup(lock: PathBuf) -> io::Result<()> {
     let lock = LockFile::create(lock).await?;
     println!("copying");
 
-    // It panicked here, "Forgot to call async_drop". Now it does not.
+    // This used to panic here with "Forgot to call async_drop".
     let _lock = lock.unsafe_into_inner_dont_drop();
     Ok(())
 }
+// ANCHOR_END: shown
 
 #[tokio::main]
 async fn main() -> io::Result<()> {

@@ -43,6 +43,7 @@ impl fmt::Debug for LogFile {
     }
 }
 
+// ANCHOR: shown
 async fn close_if_full(log: &mut AsyncDropGuard<LogFile>) -> io::Result<()> {
     if log.bytes > 10 {
         log.async_drop().await?;
@@ -59,3 +60,4 @@ async fn main() -> io::Result<()> {
     }
     log.async_drop().await
 }
+// ANCHOR_END: shown

@@ -2,31 +2,31 @@
 // ANCHOR: problem
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tokio::fs;
 
-/// Gets its final name, without `.part`, once all is in it.
+/// A folder for temporary files. The cleanup removes it.
 #[derive(Debug)]
-struct Folder(PathBuf);
+struct Scratch(PathBuf);
 
 #[async_trait]
-impl AsyncDrop for Folder {
+impl AsyncDrop for Scratch {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        match fs::rename(&self.0, self.0.with_extension("")).await {
-            // An interrupted first run has renamed it.
+        match fs::remove_dir_all(&self.0).await {
+            // A first run that was interrupted has done it.
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            result => result,
+            removed => removed,
         }
     }
 }
 
-/// Writes its lines to a file in the end.
+/// A file in that folder. The cleanup copies it to where it is kept.
 #[derive(Debug)]
 struct Report {
-    lines: String,
-    path: PathBuf,
+    written: PathBuf,
+    kept: PathBuf,
 }
 
 #[async_trait]
@@ -34,36 +34,38 @@ impl AsyncDrop for Report {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        fs::write(&self.path, &self.lines).await
+        fs::copy(&self.written, &self.kept).await?;
+        Ok(())
     }
 }
 
 #[derive(Debug)]
-pub struct Export {
-    folder: AsyncDropGuard<Folder>,
+pub struct Run {
+    scratch: AsyncDropGuard<Scratch>,
     report: AsyncDropGuard<Report>,
 }
 
-impl Export {
-    pub async fn create(folder: &Path, lines: String) -> io::Result<AsyncDropGuard<Self>> {
-        let part = folder.with_extension("part");
-        fs::create_dir(&part).await?;
-        let path = part.join("report.txt");
+impl Run {
+    /// Makes the folder `scratch`, with a report that will be kept as `kept`.
+    pub async fn start(scratch: PathBuf, kept: PathBuf) -> io::Result<AsyncDropGuard<Self>> {
+        let written = scratch.join("report.txt");
+        fs::create_dir(&scratch).await?;
+        fs::write(&written, "3 files copied\n").await?;
         Ok(AsyncDropGuard::new(Self {
-            folder: AsyncDropGuard::new(Folder(part)),
-            report: AsyncDropGuard::new(Report { lines, path }),
+            scratch: AsyncDropGuard::new(Scratch(scratch)),
+            report: AsyncDropGuard::new(Report { written, kept }),
         }))
     }
 }
 
 #[async_trait]
-impl AsyncDrop for Export {
+impl AsyncDrop for Run {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        let folder = self.folder.async_drop().await;
+        let scratch = self.scratch.async_drop().await;
         let report = self.report.async_drop().await;
-        folder.and(report)
+        scratch.and(report)
     }
 }
 // ANCHOR_END: problem
@@ -71,31 +73,31 @@ impl AsyncDrop for Export {
 // ANCHOR: solution
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tokio::fs;
 
-/// Gets its final name, without `.part`, once all is in it.
+/// A folder for temporary files. The cleanup removes it.
 #[derive(Debug)]
-struct Folder(PathBuf);
+struct Scratch(PathBuf);
 
 #[async_trait]
-impl AsyncDrop for Folder {
+impl AsyncDrop for Scratch {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        match fs::rename(&self.0, self.0.with_extension("")).await {
-            // An interrupted first run has renamed it.
+        match fs::remove_dir_all(&self.0).await {
+            // A first run that was interrupted has done it.
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            result => result,
+            removed => removed,
         }
     }
 }
 
-/// Writes its lines to a file in the end.
+/// A file in that folder. The cleanup copies it to where it is kept.
 #[derive(Debug)]
 struct Report {
-    lines: String,
-    path: PathBuf,
+    written: PathBuf,
+    kept: PathBuf,
 }
 
 #[async_trait]
@@ -103,36 +105,38 @@ impl AsyncDrop for Report {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        fs::write(&self.path, &self.lines).await
+        fs::copy(&self.written, &self.kept).await?;
+        Ok(())
     }
 }
 
 #[derive(Debug)]
-pub struct Export {
-    folder: AsyncDropGuard<Folder>,
+pub struct Run {
+    scratch: AsyncDropGuard<Scratch>,
     report: AsyncDropGuard<Report>,
 }
 
-impl Export {
-    pub async fn create(folder: &Path, lines: String) -> io::Result<AsyncDropGuard<Self>> {
-        let part = folder.with_extension("part");
-        fs::create_dir(&part).await?;
-        let path = part.join("report.txt");
+impl Run {
+    /// Makes the folder `scratch`, with a report that will be kept as `kept`.
+    pub async fn start(scratch: PathBuf, kept: PathBuf) -> io::Result<AsyncDropGuard<Self>> {
+        let written = scratch.join("report.txt");
+        fs::create_dir(&scratch).await?;
+        fs::write(&written, "3 files copied\n").await?;
         Ok(AsyncDropGuard::new(Self {
-            folder: AsyncDropGuard::new(Folder(part)),
-            report: AsyncDropGuard::new(Report { lines, path }),
+            scratch: AsyncDropGuard::new(Scratch(scratch)),
+            report: AsyncDropGuard::new(Report { written, kept }),
         }))
     }
 }
 
 #[async_trait]
-impl AsyncDrop for Export {
+impl AsyncDrop for Run {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
         let report = self.report.async_drop().await;
-        let folder = self.folder.async_drop().await;
-        report.and(folder)
+        let scratch = self.scratch.async_drop().await;
+        report.and(scratch)
     }
 }
 // ANCHOR_END: solution
@@ -143,15 +147,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_finished_folder_has_the_report_in_it() {
+    async fn the_report_is_kept_and_the_folder_is_not() {
         let home = tempfile::tempdir().unwrap();
-        let folder = home.path().join("sales");
-        let sales = "3 kg of apples\n".to_owned();
-        let mut export = Export::create(&folder, sales).await.unwrap();
-        let ended = export.async_drop().await;
+        let (scratch, kept) = (home.path().join("scratch"), home.path().join("kept.txt"));
+        let mut run = Run::start(scratch.clone(), kept.clone()).await.unwrap();
+        let ended = run.async_drop().await;
 
-        let report = fs::read_to_string(folder.join("report.txt")).await;
-        assert_eq!(report.unwrap_or_default(), "3 kg of apples\n");
+        let report = fs::read_to_string(kept).await;
+        assert_eq!(report.unwrap_or_default(), "3 files copied\n");
+        assert!(!scratch.exists());
         ended.unwrap();
     }
 }

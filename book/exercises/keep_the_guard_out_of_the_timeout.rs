@@ -1,6 +1,6 @@
 // fails with: Forgot to call async_drop on Connection
 // ANCHOR: problem
-use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2};
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -8,11 +8,16 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 #[derive(Debug)]
-pub struct Connection(BufReader<TcpStream>);
+pub struct Connection {
+    stream: BufReader<TcpStream>,
+    goodbye: &'static [u8],
+}
 
 impl Connection {
     pub fn new(stream: TcpStream) -> AsyncDropGuard<Self> {
-        AsyncDropGuard::new(Self(BufReader::new(stream)))
+        let stream = BufReader::new(stream);
+        let goodbye = b"goodbye\n";
+        AsyncDropGuard::new(Self { stream, goodbye })
     }
 }
 
@@ -21,27 +26,26 @@ impl AsyncDrop for Connection {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.0.write_all(b"goodbye\n").await
+        self.stream.write_all_buf(&mut self.goodbye).await
     }
 }
 
 /// Waits for the first line that the server says.
 pub async fn greeting(stream: TcpStream, limit: Duration) -> io::Result<String> {
     timeout(limit, async {
-        let mut connection = Connection::new(stream);
-        let mut line = String::new();
-        let read = connection.0.read_line(&mut line).await;
-        let ended = connection.async_drop().await;
-        read?;
-        ended?;
-        Ok(line)
+        let connection = Connection::new(stream);
+        with_async_drop_2!(connection, {
+            let mut line = String::new();
+            connection.stream.read_line(&mut line).await?;
+            Ok(line)
+        })
     })
     .await?
 }
 // ANCHOR_END: problem
 
 // ANCHOR: solution
-use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2};
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -49,11 +53,16 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 #[derive(Debug)]
-pub struct Connection(BufReader<TcpStream>);
+pub struct Connection {
+    stream: BufReader<TcpStream>,
+    goodbye: &'static [u8],
+}
 
 impl Connection {
     pub fn new(stream: TcpStream) -> AsyncDropGuard<Self> {
-        AsyncDropGuard::new(Self(BufReader::new(stream)))
+        let stream = BufReader::new(stream);
+        let goodbye = b"goodbye\n";
+        AsyncDropGuard::new(Self { stream, goodbye })
     }
 }
 
@@ -62,19 +71,18 @@ impl AsyncDrop for Connection {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.0.write_all(b"goodbye\n").await
+        self.stream.write_all_buf(&mut self.goodbye).await
     }
 }
 
 /// Waits for the first line that the server says.
 pub async fn greeting(stream: TcpStream, limit: Duration) -> io::Result<String> {
-    let mut connection = Connection::new(stream);
-    let mut line = String::new();
-    let read = timeout(limit, connection.0.read_line(&mut line)).await;
-    let ended = connection.async_drop().await;
-    read??;
-    ended?;
-    Ok(line)
+    let connection = Connection::new(stream);
+    with_async_drop_2!(connection, {
+        let mut line = String::new();
+        timeout(limit, connection.stream.read_line(&mut line)).await??;
+        Ok(line)
+    })
 }
 // ANCHOR_END: solution
 

@@ -5,13 +5,21 @@ use std::io::{self, ErrorKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 #[derive(Debug)]
-pub struct Upload(pub DuplexStream);
+pub struct Upload {
+    store: DuplexStream,
+    quit: &'static [u8],
+}
 
 impl Upload {
+    pub fn new(store: DuplexStream) -> AsyncDropGuard<Self> {
+        let quit = b"QUIT";
+        AsyncDropGuard::new(Self { store, quit })
+    }
+
     /// Sends one part. The store answers `+` to take it, or `-` when it is full.
     async fn send(&mut self, part: &[u8]) -> io::Result<()> {
-        self.0.write_all(part).await?;
-        match self.0.read_u8().await? {
+        self.store.write_all(part).await?;
+        match self.store.read_u8().await? {
             b'+' => Ok(()),
             _ => Err(io::Error::new(ErrorKind::StorageFull, "the store is full")),
         }
@@ -23,7 +31,7 @@ impl AsyncDrop for Upload {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.0.write_all(b"END").await
+        self.store.write_all_buf(&mut self.quit).await
     }
 }
 
@@ -44,13 +52,21 @@ use std::io::{self, ErrorKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 #[derive(Debug)]
-pub struct Upload(pub DuplexStream);
+pub struct Upload {
+    store: DuplexStream,
+    quit: &'static [u8],
+}
 
 impl Upload {
+    pub fn new(store: DuplexStream) -> AsyncDropGuard<Self> {
+        let quit = b"QUIT";
+        AsyncDropGuard::new(Self { store, quit })
+    }
+
     /// Sends one part. The store answers `+` to take it, or `-` when it is full.
     async fn send(&mut self, part: &[u8]) -> io::Result<()> {
-        self.0.write_all(part).await?;
-        match self.0.read_u8().await? {
+        self.store.write_all(part).await?;
+        match self.store.read_u8().await? {
             b'+' => Ok(()),
             _ => Err(io::Error::new(ErrorKind::StorageFull, "the store is full")),
         }
@@ -62,7 +78,7 @@ impl AsyncDrop for Upload {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.0.write_all(b"END").await
+        self.store.write_all_buf(&mut self.quit).await
     }
 }
 
@@ -82,7 +98,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_full_store_is_reported_as_full_also_when_it_hangs_up() {
+    async fn a_full_store_is_reported_as_full_even_if_it_hangs_up() {
         let (ours, mut store) = tokio::io::duplex(64);
         let store = tokio::spawn(async move {
             store.read_exact(&mut [0; 4]).await?;
@@ -90,7 +106,7 @@ mod tests {
             // Here the store hangs up, so the cleanup fails, too.
         });
 
-        let upload = AsyncDropGuard::new(Upload(ours));
+        let upload = Upload::new(ours);
         let error = send_all(upload, &[b"film"]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::StorageFull);
         store.await.unwrap().unwrap();
@@ -100,7 +116,7 @@ mod tests {
     async fn a_store_that_hangs_up_before_the_end_is_an_error() {
         let (ours, store) = tokio::io::duplex(64);
         drop(store);
-        let error = send_all(AsyncDropGuard::new(Upload(ours)), &[]).await;
+        let error = send_all(Upload::new(ours), &[]).await;
         assert_eq!(error.unwrap_err().kind(), ErrorKind::BrokenPipe);
     }
 }

@@ -1,4 +1,4 @@
-// The constructor is the one way to a job, and it returns a guard.
+// Only the constructor makes a job, and it returns a guard.
 mod job {
     use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
     use tokio::task::{JoinError, JoinHandle};
@@ -18,7 +18,9 @@ mod job {
         }
 
         pub fn start(&mut self) {
-            self.0 = State::Running(tokio::spawn(async {}));
+            if let State::Queued = self.0 {
+                self.0 = State::Running(tokio::spawn(async {}));
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-// Both tasks own the worker. The last one to let go waits for it.
+// Both tasks own the worker, and the last one waits for it.
 use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
 use tokio::task::{JoinError, JoinHandle};
 
@@ -26,6 +26,7 @@ async fn main() -> Result<(), JoinError> {
         println!("done: {}", watched.task.is_finished());
         watched.async_drop().await
     });
-    watcher.await??;
-    worker.async_drop().await
+    let watched = watcher.await;
+    let ended = worker.async_drop().await;
+    watched?.and(ended)
 }

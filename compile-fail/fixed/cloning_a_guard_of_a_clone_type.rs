@@ -1,29 +1,33 @@
-// The task gets what it needs, the path, and the lease on the folder stays one.
-use std::io;
-use std::path::PathBuf;
-
+// The task gets what it needs, the name, and the lease stays the only one.
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+use tokio::task::JoinError;
 
 #[derive(Debug, Clone)]
 struct Lease {
-    folder: PathBuf,
+    name: String,
+    held: Arc<Mutex<Vec<String>>>,
 }
 
 #[async_trait]
 impl AsyncDrop for Lease {
-    type Error = io::Error;
+    type Error = JoinError;
 
-    async fn async_drop_impl(&mut self) -> io::Result<()> {
-        tokio::fs::remove_dir(&self.folder).await
+    async fn async_drop_impl(&mut self) -> Result<(), JoinError> {
+        self.held.lock().await.retain(|name| *name != self.name);
+        Ok(())
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> io::Result<()> {
-    let folder = tempfile::tempdir()?.keep();
-    let mut lease = AsyncDropGuard::new(Lease { folder });
-    let folder = lease.folder.clone();
-    let task = tokio::spawn(async move { println!("{}", folder.is_dir()) });
-    task.await?;
-    lease.async_drop().await
+async fn main() -> Result<(), JoinError> {
+    let name = "shard 7".to_owned();
+    let held = Arc::new(Mutex::new(vec![name.clone()]));
+    let mut lease = AsyncDropGuard::new(Lease { name, held });
+    let name = lease.name.clone();
+    let task = tokio::spawn(async move { println!("holding {name}") });
+    let printed = task.await;
+    let released = lease.async_drop().await;
+    printed.and(released)
 }

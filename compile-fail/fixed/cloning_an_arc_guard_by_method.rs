@@ -26,6 +26,7 @@ async fn main() -> Result<(), JoinError> {
         println!("done: {}", second.task.is_finished());
         second.async_drop().await
     });
-    watcher.await??;
-    first.async_drop().await
+    let watched = watcher.await;
+    let ended = first.async_drop().await;
+    watched?.and(ended)
 }

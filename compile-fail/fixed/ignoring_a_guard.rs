@@ -4,19 +4,21 @@
 use std::io;
 use std::net::SocketAddr;
 
-use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
 #[derive(Debug)]
 struct Connection {
     stream: TcpStream,
+    goodbye: &'static [u8],
 }
 
 impl Connection {
     async fn open(address: SocketAddr) -> io::Result<AsyncDropGuard<Self>> {
         let stream = TcpStream::connect(address).await?;
-        Ok(AsyncDropGuard::new(Self { stream }))
+        let goodbye = b"goodbye\n";
+        Ok(AsyncDropGuard::new(Self { stream, goodbye }))
     }
 }
 
@@ -25,7 +27,7 @@ impl AsyncDrop for Connection {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.stream.write_all(b"goodbye\n").await?;
+        self.stream.write_all_buf(&mut self.goodbye).await?;
         self.stream.shutdown().await
     }
 }
@@ -33,7 +35,8 @@ impl AsyncDrop for Connection {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let server = TcpListener::bind("127.0.0.1:0").await?;
-    let mut connection = Connection::open(server.local_addr()?).await?;
-    connection.stream.write_all(b"hello\n").await?;
-    connection.async_drop().await
+    let connection = Connection::open(server.local_addr()?).await?;
+    with_async_drop_2!(connection, {
+        connection.stream.write_all(b"hello\n").await
+    })
 }

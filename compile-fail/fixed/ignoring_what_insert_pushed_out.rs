@@ -1,19 +1,21 @@
-// Whoever logs in again gets a new session, and the old one says goodbye.
+// A user who logs in again gets a new session, and the old one says goodbye.
 #![deny(unused_must_use)]
 
 use std::io;
 
-use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait, with_async_drop_2};
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 
 #[derive(Debug)]
 struct Session {
     stream: DuplexStream,
+    goodbye: &'static [u8],
 }
 
 impl Session {
     fn new(stream: DuplexStream) -> AsyncDropGuard<Self> {
-        AsyncDropGuard::new(Self { stream })
+        let goodbye = b"goodbye\n";
+        AsyncDropGuard::new(Self { stream, goodbye })
     }
 }
 
@@ -22,19 +24,20 @@ impl AsyncDrop for Session {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.stream.write_all(b"goodbye\n").await
+        self.stream.write_all_buf(&mut self.goodbye).await
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let ((old, _first), (new, _second)) = (duplex(64), duplex(64));
-    let mut sessions = AsyncDropHashMap::new();
-    for stream in [old, new] {
-        if let Some(mut pushed_out) = sessions.insert("ada", Session::new(stream)) {
-            pushed_out.async_drop().await?;
+    let sessions = AsyncDropHashMap::new();
+    with_async_drop_2!(sessions, {
+        for stream in [old, new] {
+            if let Some(mut pushed_out) = sessions.insert("ada", Session::new(stream)) {
+                pushed_out.async_drop().await?;
+            }
         }
-    }
-    sessions.async_drop().await?;
-    Ok(())
+        Ok(())
+    })
 }

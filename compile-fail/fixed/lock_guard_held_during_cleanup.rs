@@ -1,4 +1,4 @@
-// The lock is let go first: the cleanup needs the journal for itself.
+// The lock is released first: the cleanup needs the journal for itself.
 use std::io;
 
 use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropTokioMutex, async_trait};

@@ -1,0 +1,38 @@
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use std::convert::Infallible;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::time::{interval, sleep};
+
+/// A consumer that says goodbye to its broker, which takes a second.
+#[derive(Debug)]
+struct Consumer;
+
+#[async_trait]
+impl AsyncDrop for Consumer {
+    type Error = Infallible;
+
+    async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
+        sleep(Duration::from_secs(1)).await;
+        Ok(())
+    }
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() -> Result<(), Infallible> {
+    let mut consumer = AsyncDropGuard::new(Consumer);
+
+    let mut heartbeat = interval(Duration::from_millis(300));
+    let mut beats = 0;
+    // ANCHOR: loop
+    let mut ending = pin!(consumer.async_drop());
+    let ended = loop {
+        tokio::select! {
+            ended = &mut ending => break ended,
+            _ = heartbeat.tick() => beats += 1,
+        }
+    };
+    // ANCHOR_END: loop
+    println!("{beats} beats, then the cleanup was done");
+    ended
+}

@@ -1,0 +1,37 @@
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use std::convert::Infallible;
+use std::{future, panic, process};
+
+#[derive(Debug)]
+struct Session;
+
+#[async_trait]
+impl AsyncDrop for Session {
+    type Error = Infallible;
+
+    async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+async fn serve() {
+    let _session = AsyncDropGuard::new(Session);
+    future::pending::<()>().await;
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    // ANCHOR: shown
+    // What `panic = "abort"` does, here without a profile of its own.
+    panic::set_hook(Box::new(|panic| {
+        eprintln!("{panic}");
+        process::exit(134);
+    }));
+
+    let request = tokio::spawn(serve());
+    tokio::task::yield_now().await;
+    request.abort();
+    println!("cancelled: {}", request.await.is_err());
+    println!("the server keeps running");
+    // ANCHOR_END: shown
+}
