@@ -56,13 +56,26 @@ fn with_slashes(path: &Path) -> String {
 pub fn includes(chapter: &str, text: &str) -> Vec<String> {
     let here = Path::new("book/src").join(chapter);
     let here = here.parent().unwrap_or(Path::new(""));
-    text.split("{{#include ")
-        .skip(1)
-        .filter_map(|rest| rest.split("}}").next())
+    targets(text)
+        .into_iter()
         .map(|target| {
-            let file = target.trim().split(':').next().unwrap_or_default();
+            let file = target.split(':').next().unwrap_or_default();
             with_slashes(&without_dots(&here.join(file)))
         })
+        .collect()
+}
+
+/// What the `{{#include}}`s in `text` name, with anchor or line numbers.
+///
+/// A `{{#rustdoc_include}}` is one, too: it shows a part of a file and hides the rest, so that the part can be compiled.
+pub fn targets(text: &str) -> Vec<&str> {
+    text.split("{{#")
+        .skip(1)
+        .filter_map(|rest| {
+            let rest = rest.strip_prefix("rustdoc_").unwrap_or(rest);
+            rest.strip_prefix("include ")?.split("}}").next()
+        })
+        .map(str::trim)
         .collect()
 }
 

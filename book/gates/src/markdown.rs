@@ -49,8 +49,7 @@ impl Block {
             !(line.is_empty() || line == "#" || line.starts_with("# "))
         });
         let line = visible.next()?.trim();
-        let alone =
-            line.starts_with("{{#include ") && line.ends_with("}}") && visible.next().is_none();
+        let alone = line.starts_with("{{#") && line.ends_with("}}") && visible.next().is_none();
         (alone && self.includes.len() == 1).then(|| self.includes[0].as_str())
     }
 }

@@ -260,10 +260,10 @@ fn every_include_names_a_file_and_shows_something() {
 fn every_include_of_a_part_names_an_anchor_of_the_file() {
     none(BOOK.iter().flat_map(|(chapter, _)| {
         let files = chapters::includes(&chapter.path, &chapter.source);
-        let targets = all_between(&chapter.source, "{{#include ", "}}");
+        let targets = chapters::targets(&chapter.source);
         assert_eq!(files.len(), targets.len(), "in {}", chapter.path);
         let part = |(file, target): (String, &str)| {
-            let (_, anchor) = target.trim().split_once(':')?;
+            let (_, anchor) = target.split_once(':')?;
             // Lines are named by numbers.
             let is_anchor = anchor.starts_with(|letter: char| letter.is_ascii_alphabetic());
             let marks = [format!("ANCHOR: {anchor}"), format!("ANCHOR_END: {anchor}")];
