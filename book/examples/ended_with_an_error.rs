@@ -1,41 +1,46 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
-use std::io;
-use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::sync::mpsc::{self, Sender, error::SendError};
 
+/// A job that was taken from a queue. Its cleanup gives it back.
 #[derive(Debug)]
-struct Session(DuplexStream);
+struct Job {
+    number: u32,
+    queue: Sender<u32>,
+}
 
 #[async_trait]
-impl AsyncDrop for Session {
-    type Error = io::Error;
+impl AsyncDrop for Job {
+    type Error = SendError<u32>;
 
-    async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.0.write_all(b"goodbye\n").await
+    async fn async_drop_impl(&mut self) -> Result<(), Self::Error> {
+        self.queue.send(self.number).await
     }
 }
 
-impl Drop for Session {
+impl Drop for Job {
     fn drop(&mut self) {
-        println!("the session is dropped");
+        println!("the job is dropped");
     }
 }
 
+// ANCHOR: main
 #[tokio::main]
 #[allow(unused_must_use)]
 async fn main() {
-    let (ours, theirs) = tokio::io::duplex(64);
-    let mut session = AsyncDropGuard::new(Session(ours));
-    // The other end hangs up first.
-    drop(theirs);
+    let (queue, jobs) = mpsc::channel(8);
+    let mut job = AsyncDropGuard::new(Job { number: 7, queue });
+    // The other side of the queue goes away first.
+    drop(jobs);
 
-    // A future that nobody polls. Without the `allow` above, the compiler warns.
-    session.async_drop();
-    println!("cleaned up: {}", session.is_dropped());
+    // Without `.await`, and without the `allow` above, the compiler warns.
+    job.async_drop();
+    println!("cleaned up: {}", job.is_dropped());
 
-    let error = session.async_drop().await.unwrap_err();
-    println!("the goodbye failed: {error}");
-    println!("cleaned up: {}", session.is_dropped());
+    let error = job.async_drop().await.unwrap_err();
+    println!("it was not given back: {error}");
+    println!("cleaned up: {}", job.is_dropped());
 
-    session.async_drop().await.unwrap();
+    job.async_drop().await.unwrap();
     println!("the second call had nothing to do");
 }
+// ANCHOR_END: main

@@ -33,6 +33,7 @@ impl fmt::Debug for Upload {
     }
 }
 
+// ANCHOR: main
 #[tokio::main]
 async fn main() {
     let mut film = Upload::start("film.mp4");
@@ -42,3 +43,4 @@ async fn main() {
         println!("not done after 20 ms");
     }
 }
+// ANCHOR_END: main

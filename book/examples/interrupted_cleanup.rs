@@ -4,16 +4,16 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{sleep, timeout};
 
+/// Its cleanup waits until the task has sent everything.
 #[derive(Debug)]
 struct Upload {
-    file: &'static str,
     task: JoinHandle<()>,
 }
 
 impl Upload {
-    fn start(file: &'static str) -> AsyncDropGuard<Self> {
+    fn start() -> AsyncDropGuard<Self> {
         let task = tokio::spawn(sleep(Duration::from_millis(300)));
-        AsyncDropGuard::new(Self { file, task })
+        AsyncDropGuard::new(Self { task })
     }
 }
 
@@ -22,14 +22,14 @@ impl AsyncDrop for Upload {
     type Error = JoinError;
 
     async fn async_drop_impl(&mut self) -> Result<(), JoinError> {
-        println!("waiting for {}", self.file);
         (&mut self.task).await
     }
 }
 
+// ANCHOR: main
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    let mut film = Upload::start("film.mp4");
+    let mut film = Upload::start();
 
     let limit = Duration::from_millis(20);
     if timeout(limit, film.async_drop()).await.is_err() {
@@ -40,3 +40,4 @@ async fn main() -> io::Result<()> {
     println!("done: {}", film.is_dropped());
     Ok(())
 }
+// ANCHOR_END: main

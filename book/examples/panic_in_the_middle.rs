@@ -16,6 +16,7 @@ impl AsyncDrop for Transfer {
     }
 }
 
+// ANCHOR: main
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let transfer = AsyncDropGuard::new(Transfer { euros: 20 });
@@ -25,3 +26,4 @@ async fn main() -> io::Result<()> {
         Ok(())
     })
 }
+// ANCHOR_END: main

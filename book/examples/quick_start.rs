@@ -1,49 +1,26 @@
-use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2};
+use asyncdrop::{AsyncDropWith, with_async_drop_2};
 use std::io;
-use std::path::Path;
 use tokio::fs::{self, File};
 use tokio::io::{AsyncWriteExt, BufWriter};
 
-#[derive(Debug)]
-struct OrderLog {
-    out: BufWriter<File>,
-}
-
-impl OrderLog {
-    async fn create(path: &Path) -> io::Result<AsyncDropGuard<Self>> {
-        let out = BufWriter::new(File::create(path).await?);
-        Ok(AsyncDropGuard::new(Self { out }))
-    }
-
-    async fn add(&mut self, order: &str) -> io::Result<()> {
-        self.out.write_all(order.as_bytes()).await?;
-        self.out.write_all(b"\n").await
-    }
-}
-
-#[async_trait]
-impl AsyncDrop for OrderLog {
-    type Error = io::Error;
-
-    async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.out.flush().await?;
-        self.out.get_ref().sync_all().await
-    }
+/// What has to happen before the log may go.
+async fn close(mut log: BufWriter<File>) -> io::Result<()> {
+    log.flush().await?;
+    log.get_ref().sync_all().await
 }
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
-    let path = folder.path().join("orders.log");
+    let path = folder.path().join("uploads.log");
 
-    let log = OrderLog::create(&path).await?;
-    let orders = with_async_drop_2!(log, {
-        log.add("3 kg of apples").await?;
-        log.add("a dozen eggs").await?;
-        io::Result::Ok(2)
+    let file = File::create(&path).await?;
+    let log = AsyncDropWith::new(BufWriter::new(file), close);
+    with_async_drop_2!(log, {
+        log.write_all(b"report.csv: stored\n").await?;
+        log.write_all(b"photo.jpg: stored\n").await
     })?;
 
-    let text = fs::read_to_string(&path).await?;
-    println!("{orders} orders, {} lines in the log", text.lines().count());
+    print!("{}", fs::read_to_string(&path).await?);
     Ok(())
 }

@@ -16,6 +16,7 @@ impl AsyncDrop for Cache {
     }
 }
 
+// ANCHOR: main
 #[tokio::main]
 async fn main() {
     let mut cache = AsyncDropGuard::new(Cache {
@@ -28,3 +29,4 @@ async fn main() {
 
     println!("{} entries", cache.entries.len());
 }
+// ANCHOR_END: main

@@ -27,6 +27,7 @@ impl AsyncDrop for Upload {
     }
 }
 
+// ANCHOR: upload
 async fn upload(parts: u32) -> io::Result<u32> {
     let upload = AsyncDropGuard::new(Upload { file: "film.mp4" });
     with_async_drop_2!(upload, {
@@ -36,6 +37,7 @@ async fn upload(parts: u32) -> io::Result<u32> {
         Ok(parts)
     })
 }
+// ANCHOR_END: upload
 
 #[tokio::main]
 async fn main() {

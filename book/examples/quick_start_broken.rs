@@ -1,0 +1,26 @@
+use asyncdrop::AsyncDropWith;
+use std::io;
+use tokio::fs::{self, File};
+use tokio::io::{AsyncWriteExt, BufWriter};
+
+/// What has to happen before the log may go.
+async fn close(mut log: BufWriter<File>) -> io::Result<()> {
+    log.flush().await?;
+    log.get_ref().sync_all().await
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("uploads.log");
+
+    let file = File::create(&path).await?;
+    // ANCHOR: broken
+    let mut log = AsyncDropWith::new(BufWriter::new(file), close);
+    log.write_all(b"report.csv: stored\n").await?;
+    log.write_all(b"photo.jpg: stored\n").await?;
+    // ANCHOR_END: broken
+
+    print!("{}", fs::read_to_string(&path).await?);
+    Ok(())
+}
