@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::async_drop::AsyncDrop;
 use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
+use crate::no_clone::no_clone;
 use crate::panics::contain_panic;
 
 /// For tests: cleans a value up in its [`Drop`], by blocking the thread until the cleanup is done.
@@ -225,6 +226,16 @@ impl<T: AsyncDrop + Debug> Drop for SyncDrop<T> {
         };
         panic!("{message}");
     }
+}
+
+no_clone! {
+    #[diagnostic::on_unimplemented(
+        message = "a `SyncDrop` cannot be cloned: the copy of its value would not be cleaned up",
+        label = "this value is cleaned up once",
+        note = "to share the value, wrap its guard, `let shared = AsyncDropArc::new(guard)`, and give each owner a `SyncDrop` of its own, `SyncDrop::new(AsyncDropArc::clone(&shared))`"
+    )]
+    pub trait BlockedOnOnce;
+    impl[T: AsyncDrop + Debug] SyncDrop<T> where [T: BlockedOnOnce]: clone, to_owned;
 }
 
 impl<T: AsyncDrop + Debug> Deref for SyncDrop<T> {
