@@ -5,6 +5,7 @@ use std::panic::Location;
 use crate::async_drop::AsyncDrop;
 use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
+use crate::panics::DroppedSafely;
 
 /// Runs `f` with the guarded value, then cleans the value up, however `f` ended.
 ///
@@ -78,9 +79,9 @@ where
     E: From<T::Error>,
 {
     async move {
-        let body = f(&mut guard).await;
+        let body = DroppedSafely::new(f(&mut guard).await);
         let cleanup = guard.async_drop().await;
-        first_error::<T, R, E>(body, cleanup, guard.created_at(), E::from)
+        first_error::<T, R, E>(body.into_inner(), cleanup, guard.created_at(), E::from)
     }
 }
 
@@ -157,8 +158,9 @@ where
     T: AsyncDrop + Debug,
 {
     async move {
-        let body = f(&mut guard).await;
-        match (body, guard.async_drop().await) {
+        let body = DroppedSafely::new(f(&mut guard).await);
+        let cleanup = guard.async_drop().await;
+        match (body.into_inner(), cleanup) {
             (Ok(value), Ok(())) => Ok(value),
             (Err(body), Ok(())) => Err(ScopeError::Body(body)),
             (Ok(value), Err(cleanup)) => {
@@ -342,8 +344,9 @@ where
         match f(&mut guard).await {
             Ok(value) => Ok((guard, value)),
             Err(error) => {
+                let error = DroppedSafely::new(error);
                 clean_up_after_error(&mut guard).await;
-                Err(error)
+                Err(error.into_inner())
             }
         }
     }
@@ -376,8 +379,10 @@ where
         (Ok(body), Err(cleanup)) => Err(map_error(drop_before::<T, R>(body, cleanup, created_at))),
         (Err(error), Ok(())) => Err(error),
         (Err(error), Err(cleanup)) => {
+            // The hook may panic, and then the `Drop` of this error must not.
+            let error = DroppedSafely::new(error);
             drop(HeldError::from_cleanup_of::<T>(cleanup, created_at));
-            Err(error)
+            Err(error.into_inner())
         }
     }
 }
@@ -397,7 +402,7 @@ where
 /// What the macros expand to. It is not part of the public interface.
 #[doc(hidden)]
 pub mod __private {
-    use super::{AsyncDrop, AsyncDropGuard, Debug, first_error};
+    use super::{AsyncDrop, AsyncDropGuard, Debug, DroppedSafely, first_error};
     use std::convert::Infallible;
 
     pub use std::convert::From;
@@ -415,9 +420,10 @@ pub mod __private {
     where
         T: AsyncDrop + Debug,
     {
+        let body = DroppedSafely::new(body);
         async move {
             let cleanup = guard.async_drop().await;
-            first_error::<T, R, E>(body, cleanup, guard.created_at(), map_error)
+            first_error::<T, R, E>(body.into_inner(), cleanup, guard.created_at(), map_error)
         }
     }
 
