@@ -408,10 +408,6 @@ pub mod __private {
     pub use std::convert::From;
 
     /// Ends the scope of `with_async_drop_2!`.
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "the future of an `async fn` would have room for the guard twice, and the block has it already"
-    )]
     pub fn end<T, R, E>(
         mut guard: AsyncDropGuard<T>,
         body: Result<R, E>,
