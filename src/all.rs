@@ -67,10 +67,7 @@ use crate::panics::{DroppedSafely, FirstPanic};
 /// assert_eq!(errors.to_string(), r#"1 of 2 cleanups failed: "replica": broken pipe"#);
 /// # }
 /// ```
-#[expect(
-    clippy::manual_async_fn,
-    reason = "the future of an `async fn` would have room for the guards beside the boxes that they are moved into"
-)]
+// Not an `async fn`, whose future would have room for the guards beside the boxes that they are moved into.
 pub fn async_drop_all<K, T>(
     guards: impl IntoIterator<Item = (K, AsyncDropGuard<T>)>,
 ) -> impl Future<Output = Result<(), DropErrors<K, T::Error>>>

@@ -9,6 +9,7 @@ use crate::async_drop::AsyncDrop;
 use crate::held_error::HeldError;
 use crate::incident::{self, Incident, IncidentKind};
 use crate::kept_error::KeptError;
+use crate::no_clone::no_clone;
 use crate::origin::ValueOrigin;
 use crate::panics::contain_panic;
 
@@ -444,30 +445,6 @@ impl<T: Debug> AsyncDropGuard<T> {
         self.map_unsafe(Box::new)
     }
 
-    /// Never callable: it takes the place of a `clone` that would be found on `T` through [`Deref`],
-    /// and would make a copy of the value that nobody cleans up.
-    #[doc(hidden)]
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "a guard must not be `Clone`; this makes the compiler say why"
-    )]
-    pub fn clone(&self) -> Self
-    where
-        T: SharedByClone,
-    {
-        // No type implements the trait, so nobody can get here.
-        unreachable!("a guard cannot be cloned")
-    }
-
-    /// Never callable, for the same reason: `to_owned` is `clone` under another name.
-    #[doc(hidden)]
-    pub fn to_owned(&self) -> Self
-    where
-        T: SharedByClone,
-    {
-        unreachable!("a guard cannot be cloned")
-    }
-
     /// The value, and whether its cleanup was interrupted.
     fn take_value(&mut self) -> Option<(T, bool)> {
         match mem::replace(&mut self.state, State::Done(None)) {
@@ -542,15 +519,16 @@ impl<T: Debug> Drop for EndedInPlace<'_, T> {
     }
 }
 
-/// Implemented by nothing. It exists for the error message of [`AsyncDropGuard::clone`].
-#[doc(hidden)]
-#[diagnostic::on_unimplemented(
-    message = "an `AsyncDropGuard` cannot be cloned: two guards would clean up one value twice",
-    label = "this guard has one owner",
-    note = "to share the value, wrap the guard once, `let shared = AsyncDropArc::new(guard)`, and call `AsyncDropArc::clone(&shared)` for each further owner",
-    note = "a guard that is an `AsyncDropArc` or an `AsyncDropShared` is wrapped already: call `AsyncDropArc::clone(&guard)` or `AsyncDropShared::clone(&guard)`"
-)]
-pub trait SharedByClone {}
+no_clone! {
+    #[diagnostic::on_unimplemented(
+        message = "an `AsyncDropGuard` cannot be cloned: two guards would clean up one value twice",
+        label = "this guard has one owner",
+        note = "to share the value, wrap the guard once, `let shared = AsyncDropArc::new(guard)`, and call `AsyncDropArc::clone(&shared)` for each further owner",
+        note = "a guard that is an `AsyncDropArc` or an `AsyncDropShared` is wrapped already: call `AsyncDropArc::clone(&guard)` or `AsyncDropShared::clone(&guard)`"
+    )]
+    pub trait SharedByClone;
+    impl[T: Debug] AsyncDropGuard<T> where [T: SharedByClone]: clone, to_owned;
+}
 
 impl<T: Debug> Drop for AsyncDropGuard<T> {
     fn drop(&mut self) {

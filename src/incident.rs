@@ -253,10 +253,10 @@ impl Debug for Incident<'_> {
 /// The `Debug` output of a value, or the fact that its `Debug` panicked.
 ///
 /// An incident that cannot describe its value is still an incident: the rest of the message must come through.
-struct DebugText(Option<String>);
+pub(crate) struct DebugText(Option<String>);
 
 impl DebugText {
-    fn of(value: &dyn Debug) -> Self {
+    pub(crate) fn of(value: &dyn Debug) -> Self {
         Self(contain_panic(|| format!("{value:?}")))
     }
 }

@@ -100,6 +100,7 @@ mod guard;
 mod held_error;
 pub mod incident;
 mod kept_error;
+mod no_clone;
 mod origin;
 mod panics;
 

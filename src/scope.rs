@@ -86,9 +86,9 @@ where
     E: From<T::Error>,
 {
     async move {
-        let body = f(&mut guard).await;
+        let body = DroppedSafely::new(f(&mut guard).await);
         let cleanup = guard.async_drop().await;
-        first_error::<T, R, E>(body, cleanup, guard.created_at(), E::from)
+        first_error::<T, R, E>(body.into_inner(), cleanup, guard.created_at(), E::from)
     }
 }
 
@@ -168,8 +168,9 @@ where
     T: AsyncDrop + Debug,
 {
     async move {
-        let body = f(&mut guard).await;
-        match (body, guard.async_drop().await) {
+        let body = DroppedSafely::new(f(&mut guard).await);
+        let cleanup = guard.async_drop().await;
+        match (body.into_inner(), cleanup) {
             (Ok(value), Ok(())) => Ok(value),
             (Err(body), Ok(())) => Err(ScopeError::Body(body)),
             (Ok(value), Err(cleanup)) => {
@@ -360,8 +361,9 @@ where
         match f(&mut guard).await {
             Ok(value) => Ok((guard, value)),
             Err(error) => {
+                let error = DroppedSafely::new(error);
                 clean_up_after_error(&mut guard).await;
-                Err(error)
+                Err(error.into_inner())
             }
         }
     }
@@ -417,7 +419,9 @@ where
 /// What the macros expand to. It is not part of the public interface.
 #[doc(hidden)]
 pub mod __private {
-    use super::{AsyncDrop, AsyncDropGuard, Debug, clean_up_after_error, first_error};
+    use super::{
+        AsyncDrop, AsyncDropGuard, Debug, DroppedSafely, clean_up_after_error, first_error,
+    };
     use std::convert::Infallible;
 
     pub use std::convert::From;
@@ -431,8 +435,10 @@ pub mod __private {
     where
         T: AsyncDrop + Debug,
     {
+        // A panic of the cleanup drops it, and its own `Drop` may panic as well.
+        let body = DroppedSafely::new(body);
         let cleanup = guard.async_drop().await;
-        first_error::<T, R, E>(body, cleanup, guard.created_at(), map_error)
+        first_error::<T, R, E>(body.into_inner(), cleanup, guard.created_at(), map_error)
     }
 
     /// Cleans up for `async_drop_on_err!`, if the block has failed.
@@ -443,10 +449,11 @@ pub mod __private {
     where
         T: AsyncDrop + Debug,
     {
-        if body.is_err() {
+        let body = DroppedSafely::new(body);
+        if body.get().is_err() {
             clean_up_after_error(guard).await;
         }
-        body
+        body.into_inner()
     }
 
     /// What `async_drop_on_err!` returns: the guard leaves the scope if the block succeeded.
@@ -480,8 +487,9 @@ pub mod __private {
     where
         T: AsyncDrop + Debug,
     {
+        let body = DroppedSafely::new(body);
         match guard.async_drop().await {
-            Ok(()) => body,
+            Ok(()) => body.into_inner(),
             Err(error) => never(error),
         }
     }

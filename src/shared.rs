@@ -1,8 +1,7 @@
-use std::any::Any;
 use std::fmt::{self, Debug};
 use std::future::IntoFuture;
 use std::mem;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -15,7 +14,7 @@ use crate::arc::AsyncDropArc;
 use crate::async_drop::AsyncDrop;
 use crate::guard::AsyncDropGuard;
 use crate::owner::{Owner, panic_no_new_owner};
-use crate::panics::contain_panic;
+use crate::panics::{FirstPanic, contain_panic};
 
 /// Shares the creation of a guarded value: several tasks wait for it, it runs once, and each gets an owner.
 ///
@@ -128,8 +127,8 @@ where
 
 enum Outcome<O: Debug> {
     Created(AsyncDropGuard<AsyncDropArc<O>>),
-    /// The panic goes to the first who asks for the value. `None` from then on.
-    Panicked(Mutex<Option<Box<dyn Any + Send>>>),
+    /// The panic goes to the first who asks for the value, and is gone from then on.
+    Panicked(Mutex<FirstPanic>),
 }
 
 impl<O, Fut> AsyncDropShared<O, Fut>
@@ -347,11 +346,7 @@ where
             let inner = mem::replace(owner, Owner::LetGo).into_last();
             match inner.map(Inner::into_outcome) {
                 Some(Outcome::Created(value)) => self.state = State::CleaningUp(value),
-                Some(Outcome::Panicked(panic)) => {
-                    if let Some(panic) = take_panic(&panic) {
-                        resume_unwind(panic);
-                    }
-                }
+                Some(Outcome::Panicked(panic)) => take_panic(&panic).resume(),
                 None => {}
             }
         }
@@ -412,7 +407,9 @@ where
             Err(panic) => {
                 // The first panic is the one to go on. One more, from dropping the future, says what it has to say itself.
                 contain_panic(|| self.future = None);
-                Outcome::Panicked(Mutex::new(Some(panic)))
+                let mut first_panic = FirstPanic::default();
+                first_panic.keep(panic);
+                Outcome::Panicked(Mutex::new(first_panic))
             }
         };
         assert!(self.outcome.set(outcome).is_ok(), "{DONE_IS_NOT_POLLED}");
@@ -509,13 +506,13 @@ where
             Some(Outcome::Created(value)) => {
                 Poll::Ready(AsyncDropArc::clone_at(value, self.called_from))
             }
-            Some(Outcome::Panicked(panic)) => match take_panic(panic) {
-                Some(panic) => resume_unwind(panic),
-                None => panic!(
+            Some(Outcome::Panicked(panic)) => {
+                take_panic(panic).resume();
+                panic!(
                     "the future that creates a shared {} has panicked",
                     std::any::type_name::<O>()
-                ),
-            },
+                )
+            }
             None => unreachable!("the creation leaves an outcome before it ends"),
         }
     }
@@ -535,8 +532,8 @@ where
     }
 }
 
-fn take_panic(panic: &Mutex<Option<Box<dyn Any + Send>>>) -> Option<Box<dyn Any + Send>> {
-    panic.lock().unwrap_or_else(PoisonError::into_inner).take()
+fn take_panic(panic: &Mutex<FirstPanic>) -> FirstPanic {
+    mem::take(&mut panic.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 impl<O, Fut> Debug for AsyncDropShared<O, Fut>

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use crate::async_drop::AsyncDrop;
 use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
-use crate::panics::contain_panic;
+use crate::incident::DebugText;
+use crate::no_clone::no_clone;
+use crate::panics::{DroppedSafely, contain_panic};
 
 /// For tests: cleans a value up in its [`Drop`], by blocking the thread until the cleanup is done.
 ///
@@ -208,23 +210,42 @@ impl<T: AsyncDrop + Debug> Drop for SyncDrop<T> {
         }
         // Each message is complete before the panic begins.
         // A `Debug` of the error that panics while the message of a panic is formatted aborts the process.
-        let message = match block_on_within(self.time_limit, guard.async_drop()) {
+        let (message, _error) = match block_on_within(self.time_limit, guard.async_drop()) {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => format!(
-                "async_drop on {} failed in SyncDrop: {error:?}, created at {created_at}",
-                type_name::<T>(),
-            ),
-            Err(unfinished) => format!(
-                "async_drop on {} did not finish within {:?} in SyncDrop, which blocks this thread: {}. \
-                 Call async_drop().await instead, or on a multi-threaded runtime drop it inside \
-                 tokio::task::block_in_place. Created at {created_at}",
-                type_name::<T>(),
-                self.time_limit,
-                unfinished.reason(),
-            ),
+            Ok(Err(error)) => {
+                let error = DroppedSafely::new(error);
+                let text = DebugText::of(error.get());
+                let message = format!(
+                    "async_drop on {} failed in SyncDrop: {text:?}, created at {created_at}",
+                    type_name::<T>(),
+                );
+                // It is dropped after the panic has begun: should its `Drop` panic, the message still goes on.
+                (message, Some(error))
+            }
+            Err(unfinished) => {
+                let message = format!(
+                    "async_drop on {} did not finish within {:?} in SyncDrop, which blocks this thread: {}. \
+                     Call async_drop().await instead, or on a multi-threaded runtime drop it inside \
+                     tokio::task::block_in_place. Created at {created_at}",
+                    type_name::<T>(),
+                    self.time_limit,
+                    unfinished.reason(),
+                );
+                (message, None)
+            }
         };
         panic!("{message}");
     }
+}
+
+no_clone! {
+    #[diagnostic::on_unimplemented(
+        message = "a `SyncDrop` cannot be cloned: the copy of its value would not be cleaned up",
+        label = "this value is cleaned up once",
+        note = "to share the value, wrap its guard, `let shared = AsyncDropArc::new(guard)`, and give each owner a `SyncDrop` of its own, `SyncDrop::new(AsyncDropArc::clone(&shared))`"
+    )]
+    pub trait BlockedOnOnce;
+    impl[T: AsyncDrop + Debug] SyncDrop<T> where [T: BlockedOnOnce]: clone, to_owned;
 }
 
 impl<T: AsyncDrop + Debug> Deref for SyncDrop<T> {

@@ -547,3 +547,25 @@ fn a1_a_value_that_was_already_cleaned_up_is_passed_over_and_cannot_be_used() {
     assert_eq!(end(&mut second), Ok(()));
     diary.assert_reads(&["ada cleanup begins", "ada cleanup ends", "ada dropped"]);
 }
+
+#[test]
+fn a_weak_reference_counts_the_owners_until_the_last_has_let_go() {
+    let diary = Diary::default();
+    let session = AsyncDropGuard::new(Session::of("ada", &diary).waiting(1));
+    let mut first = AsyncDropArc::new(session);
+    let weak = AsyncDropArc::downgrade(&first);
+    assert_eq!(weak.strong_count(), 1);
+    let mut second = weak.upgrade().unwrap();
+    assert_eq!(weak.strong_count(), 2);
+    assert_eq!(weak.clone().strong_count(), 2);
+
+    block_on(first.async_drop()).unwrap();
+    assert_eq!(weak.strong_count(), 1);
+
+    // From the beginning of the cleanup on there is no owner to be added to.
+    abandon_after(1, second.async_drop());
+    assert_eq!(weak.strong_count(), 0);
+    assert!(weak.upgrade().is_none());
+    block_on(second.async_drop()).unwrap();
+    assert_eq!(weak.strong_count(), 0);
+}

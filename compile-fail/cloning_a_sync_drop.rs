@@ -1,0 +1,30 @@
+// A helper of the test should look at the folder, too.
+use std::io;
+use std::path::PathBuf;
+
+use asyncdrop::{AsyncDrop, AsyncDropGuard, SyncDrop, async_trait};
+
+#[derive(Debug, Clone)]
+struct TestFolder {
+    path: PathBuf,
+}
+
+#[async_trait]
+impl AsyncDrop for TestFolder {
+    type Error = io::Error;
+
+    async fn async_drop_impl(&mut self) -> io::Result<()> {
+        tokio::fs::remove_dir(&self.path).await
+    }
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> io::Result<()> {
+    let path = tempfile::tempdir()?.keep();
+    let folder = SyncDrop::new(AsyncDropGuard::new(TestFolder { path }));
+    let copy = folder.clone();
+    let helper = tokio::spawn(async move { copy.path.is_dir() });
+    assert!(helper.await?);
+    assert!(folder.path.is_dir());
+    Ok(())
+}
