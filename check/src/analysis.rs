@@ -5,6 +5,7 @@
 
 mod calls;
 mod key;
+mod live;
 mod state;
 mod walk;
 

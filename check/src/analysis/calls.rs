@@ -137,7 +137,24 @@ impl Walk<'_> {
                     state.known.insert(into_key.clone(), polled);
                 }
             }
-            ("now_or_never", _) => return,
+            ("block_on" | "block_on_stream", _) => {
+                for argument in &arguments {
+                    if let Some(Known::Future(cleanups)) = argument.known() {
+                        if cleanups.ending == Ending::All {
+                            let cleanups = cleanups.clone();
+                            self.clean_all(&cleanups, state);
+                        }
+                    }
+                }
+            }
+            ("now_or_never", _) => {
+                if let Some(Known::Future(cleanups)) = first.and_then(Argument::known) {
+                    for (of, _) in &cleanups.of {
+                        state.set(of, Condition::Interrupted);
+                    }
+                }
+                return;
+            }
             ("branch" | "map_err" | "context" | "with_context", _) => {
                 if let Some(argument) = first {
                     if let Some(ended @ Known::Ended(_)) = argument.known() {
@@ -271,7 +288,7 @@ impl Walk<'_> {
                 }
                 if !matches!(state.condition(&of), Some(Condition::Clean)) {
                     let way = Way::Call(block);
-                    self.report(Kind::Inside, of.clone(), owner, None, way, block);
+                    self.report_now(Kind::Inside, of.clone(), owner, None, way, block);
                 }
                 if name == "clear" {
                     state.set(&of, Condition::Clean);
@@ -285,7 +302,7 @@ impl Walk<'_> {
         let key = argument.key.clone().unwrap_or_default();
         let written = argument.written.clone();
         let way = Way::Call(block);
-        self.report(Kind::Leaked, key, written, None, way, block);
+        self.report_now(Kind::Leaked, key, written, None, way, block);
     }
 
     /// Hands what was in an argument on to the result, if it is of a type that can hold it.
@@ -352,25 +369,22 @@ impl Walk<'_> {
         if let Some(Known::Polled(_)) = state.known.get(into) {
             return;
         }
-        let futures = self.futures_of(function, arguments, state);
-        if is_reference(into_type) || refers(into_type) || !futures.1 {
+        let mut of = Self::futures_of(arguments, state);
+        if is_reference(into_type) || refers(into_type) || of.is_empty() {
             self.returned_reference(name, arguments, into, into_type, state);
             if state.known.contains_key(into) {
                 return;
             }
         }
-        let (mut of, _) = futures;
         self.add_summaries(function, arguments, into_type, state, &mut of);
         if of.is_empty() || owns != Owns::Nothing || into_type == "()" || into_type == "bool" {
             return;
         }
         let ending = ending(function, name);
         let cleanups = Cleanups { of, ending };
-        let known = match name {
-            "next" => Known::Future(cleanups),
-            _ => Known::Future(cleanups),
-        };
-        state.known.insert(into.to_owned(), known);
+        state
+            .known
+            .insert(into.to_owned(), Known::Future(cleanups));
     }
 
     /// Whether the containers that were given had nothing in them.
@@ -382,33 +396,28 @@ impl Walk<'_> {
         owners.peek().is_some() && owners.all(|argument| !argument.is_armed())
     }
 
-    /// The cleanups of the futures that a call is given, and whether there are any.
+    /// The cleanups of the futures that a call is given.
     fn futures_of(
-        &self,
-        function: &str,
         arguments: &[Argument],
         state: &State,
-    ) -> (Vec<(String, u128)>, bool) {
+    ) -> Vec<(String, u128)> {
         let mut of = Vec::new();
         for (position, argument) in arguments.iter().enumerate() {
             for (_, entry) in &argument.entries {
                 match entry {
                     Entry::Known(Known::Future(cleanups)) => {
-                        // `select(a, b)` has its branches as parameters.
-                        let several = cleanups.of.iter().any(|(_, branch)| *branch > 0);
-                        let here = cleanups.of.iter().map(|(of, branch)| {
-                            let branch = if several { *branch } else { position as u128 };
-                            (of.clone(), if function.contains("poll_fn") { *&cleanups.of.iter().find(|(o, _)| o == of).map_or(branch, |(_, b)| *b) } else { branch })
-                        });
-                        of.extend(here);
+                        for (cleaned, branch) in &cleanups.of {
+                            // The branches of `select(a, b)` are its parameters.
+                            let branch = if arguments.len() > 1 { position as u128 } else { *branch };
+                            of.push((cleaned.clone(), branch));
+                        }
                     }
                     Entry::Known(Known::Reference(to)) => of.extend(futures_within(to, state)),
                     _ => {}
                 }
             }
         }
-        let any = !of.is_empty();
-        (of, any)
+        of
     }
 
     /// A reference, or something that refers, to what the call was lent.

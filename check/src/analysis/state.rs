@@ -1,6 +1,6 @@
 //! What is known at one point of one path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::key::{is_within, wholes};
 
@@ -84,6 +84,8 @@ pub(super) struct State {
     pub last: u32,
     /// The call whose error is on its way out.
     pub failed: Option<u32>,
+    /// The findings of the path that are not confirmed yet.
+    pub dropped: BTreeSet<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -97,6 +99,19 @@ impl State {
     pub(super) fn forget(&mut self, key: &str) {
         self.owners.retain(|other, _| !is_within(other, key));
         self.known.retain(|other, _| !is_within(other, key));
+    }
+
+    /// Forgets the locals that nothing reads any more.
+    pub(super) fn keep(&mut self, live: &BTreeSet<u32>) {
+        let is_live = |key: &String| {
+            let digits = key.trim_start_matches('_').split(['.', '/', '*', '[']).next();
+            match digits.and_then(|digits| digits.parse().ok()) {
+                Some(local) => live.contains(&local),
+                None => true,
+            }
+        };
+        self.owners.retain(|key, _| is_live(key));
+        self.known.retain(|key, _| is_live(key));
     }
 
     /// Takes everything out of a place, with the way from it to each part.

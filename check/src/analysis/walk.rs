@@ -18,9 +18,15 @@ pub(super) struct Walk<'a> {
     pub(super) body: &'a Body,
     /// Where a coroutine goes on, by the number that it noted.
     resume: BTreeMap<u128, u32>,
+    first: Option<u32>,
     /// The containers whose elements are cleaned up one by one somewhere in the function.
     pub(super) emptied: BTreeSet<String>,
-    pub(super) findings: BTreeMap<(Kind, String, Way), Finding>,
+    /// What a path has dropped, numbered as in [`State::dropped`].
+    candidates: Vec<Finding>,
+    /// The candidates that are no mere prelude to a panic.
+    confirmed: BTreeSet<u32>,
+    /// The locals that are read after the start of a block, or lent to something.
+    live: BTreeMap<u32, BTreeSet<u32>>,
     /// The parameters, or captured variables, that are references to guards.
     lent: BTreeSet<usize>,
     summary: Option<Summary>,
@@ -35,16 +41,24 @@ pub(super) fn look_at(krate: &Krate, body: &Body) -> Outcome {
             krate,
             body,
             resume: BTreeMap::new(),
+            first: None,
             emptied: emptied.clone(),
-            findings: BTreeMap::new(),
+            candidates: Vec::new(),
+            confirmed: BTreeSet::new(),
+            live: super::live::live(body),
             lent: BTreeSet::new(),
             summary: None,
             given_up: false,
         };
         walk.run();
-        if walk.emptied == emptied {
+        if walk.emptied == emptied || walk.given_up {
+            let confirmed = walk.confirmed;
+            let numbered = (0_u32..).zip(walk.candidates);
             return Outcome {
-                findings: walk.findings.into_values().collect(),
+                findings: numbered
+                    .filter(|(number, _)| confirmed.contains(number))
+                    .map(|(_, finding)| finding)
+                    .collect(),
                 given_up: walk.given_up,
                 summary: walk.summary.unwrap_or_default(),
             };
@@ -70,13 +84,17 @@ impl Walk<'_> {
                 }
             }
         }
+        self.first = Some(first);
         self.find_resume_points(&body.blocks[&first]);
         let mut seen = HashSet::new();
         let mut work = vec![(first, start)];
-        while let Some((number, state)) = work.pop() {
+        while let Some((number, mut state)) = work.pop() {
             let Some(block) = body.blocks.get(&number) else {
                 continue;
             };
+            if let Some(live) = self.live.get(&number) {
+                state.keep(live);
+            }
             if block.cleanup || !seen.insert((number, state.clone())) {
                 continue;
             }
@@ -130,6 +148,9 @@ impl Walk<'_> {
 
     fn block(&mut self, number: u32, block: &Block, mut state: State, work: &mut Vec<(u32, State)>) {
         let mut noted = None;
+        if matches!(block.terminator, Terminator::Return) {
+            self.confirmed.extend(&state.dropped);
+        }
         for (statement, _) in &block.statements {
             match statement {
                 Statement::Assign(into, value) => self.assign(number, into, value, &mut state),
@@ -157,7 +178,13 @@ impl Walk<'_> {
                     work.push((*then, state));
                 }
             }
-            Terminator::Switch(operand, edges) => self.switch(number, operand, edges, &state, work),
+            // A coroutine begins at its start. Where it goes on is followed from where it stopped.
+            Terminator::Switch(_, _) if self.first == Some(number) && !self.resume.is_empty() => {
+                if let Some(start) = self.resume.get(&0) {
+                    work.push((*start, state));
+                }
+            }
+            Terminator::Switch(operand, edges) => self.switch(operand, edges, &state, work),
         }
     }
 
@@ -421,7 +448,6 @@ impl Walk<'_> {
 
     fn switch(
         &mut self,
-        _block: u32,
         operand: &Operand,
         edges: &[(Option<u128>, u32)],
         state: &State,
@@ -500,7 +526,6 @@ impl Walk<'_> {
             }
             Some(Known::Polled(cleanups)) if type_name == "Poll" => match (variant, cleanups.ending) {
                 (0, Ending::All) => self.clean_all(&cleanups, state),
-                (0, _) => {}
                 _ => Self::interrupt_all(&cleanups, state),
             },
             Some(Known::Ended(cleanups)) => match cleanups.ending {
@@ -525,12 +550,13 @@ impl Walk<'_> {
         &mut self,
         block: u32,
         noted: Option<u128>,
-        state: State,
+        mut state: State,
         work: &mut Vec<(u32, State)>,
     ) {
         if let (Some(noted), false) = (noted, self.resume.is_empty()) {
             if noted > 2 {
                 self.cancellation(block, &state);
+                state.dropped.clear();
                 if let Some(target) = self.resume.get(&noted) {
                     work.push((*target, state));
                 }
@@ -547,7 +573,7 @@ impl Walk<'_> {
                 returns_cleanup_of.insert(position);
             }
         }
-        self.fields_left(block, &state);
+        self.fields_left(block, &mut state);
         let here = Summary {
             cleans,
             returns_cleanup_of,
@@ -562,7 +588,7 @@ impl Walk<'_> {
     }
 
     /// A type's own cleanup must clean up the guards in its fields, which are dropped right after it.
-    fn fields_left(&mut self, block: u32, state: &State) {
+    fn fields_left(&mut self, block: u32, state: &mut State) {
         let (Some(outer), true) = (
             self.body.name.strip_suffix("::async_drop_impl::{closure#0}"),
             !self.resume.is_empty() || self.body.name.ends_with("{closure#0}"),
@@ -591,7 +617,7 @@ impl Walk<'_> {
                 Some(failed) => Way::QuestionMark(failed),
                 None => Way::After(state.last),
             };
-            self.report(
+            self.report_now(
                 Kind::Inside,
                 format!("self.{name}"),
                 written.clone(),
@@ -628,7 +654,7 @@ impl Walk<'_> {
             }
             let (key, written, origin) = (key.clone(), owner.written_type.clone(), owner.origin);
             let way = Way::Await(state.last);
-            self.report(Kind::Cancellation, key, written, origin, way, block);
+            self.report_now(Kind::Cancellation, key, written, origin, way, block);
         }
     }
 
@@ -678,7 +704,8 @@ impl Walk<'_> {
         };
         if let Some(kind) = kind {
             let written = written.to_owned();
-            self.report(kind, place.to_owned(), written, origin, way, block);
+            let number = self.report(kind, place.to_owned(), written, origin, way, block);
+            state.dropped.insert(number);
         }
         if within.is_empty() {
             if let Some(whole) = state.whole_of(place) {
@@ -699,11 +726,14 @@ impl Walk<'_> {
         origin: Option<u32>,
         way: Way,
         at: u32,
-    ) {
-        let span = self.span_of(way);
-        self.findings
-            .entry((kind, key.clone(), way))
-            .or_insert_with(|| Finding {
+    ) -> u32 {
+        let known = self
+            .candidates
+            .iter()
+            .position(|other| (other.kind, &other.key, other.way) == (kind, &key, way));
+        let number = known.unwrap_or_else(|| {
+            let span = self.span_of(way);
+            self.candidates.push(Finding {
                 kind,
                 key,
                 written_type,
@@ -712,6 +742,23 @@ impl Walk<'_> {
                 at,
                 span,
             });
+            self.candidates.len() - 1
+        });
+        u32::try_from(number).unwrap_or(u32::MAX)
+    }
+
+    /// Notes a finding that stands whatever the path leads to.
+    pub(super) fn report_now(
+        &mut self,
+        kind: Kind,
+        key: String,
+        written_type: String,
+        origin: Option<u32>,
+        way: Way,
+        at: u32,
+    ) {
+        let number = self.report(kind, key, written_type, origin, way, at);
+        self.confirmed.insert(number);
     }
 
     fn span_of(&self, way: Way) -> Option<Span> {
