@@ -6,6 +6,8 @@
 mod calls;
 mod key;
 mod live;
+mod names;
+mod results;
 mod state;
 mod walk;
 
@@ -15,6 +17,7 @@ use crate::mir::{Body, Span};
 use crate::types::Types;
 
 pub use calls::last_name;
+pub use names::Named;
 
 /// What kind of mistake was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,7 +139,10 @@ impl Krate {
 
     /// Looks at one function.
     pub fn look_at(&self, number: usize) -> Outcome {
-        walk::look_at(self, &self.bodies[number])
+        let body = &self.bodies[number];
+        let mut outcome = walk::look_at(self, body);
+        outcome.findings.extend(results::thrown_away(body));
+        outcome
     }
 
     fn summary_of_body(&self, number: usize) -> Summary {
@@ -218,10 +224,12 @@ fn type_key(written: &str) -> Option<String> {
 impl Body {
     /// The type of which this is the body, if it is one of a closure or coroutine.
     fn own_type(&self) -> Option<String> {
+        type_key(self.written_own_type()?)
+    }
+
+    /// That type, as the compiler writes it.
+    pub fn written_own_type(&self) -> Option<&str> {
         let (_, written) = self.parameters.first()?;
-        if !self.name.ends_with('}') {
-            return None;
-        }
-        type_key(written)
+        self.name.ends_with('}').then_some(written)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use cargo_asyncdrop::{compile, options};
+use cargo_asyncdrop::{compile, look, options};
 
 fn main() -> ExitCode {
     // Cargo calls this program again, in place of rustc.
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
             println!("cargo-asyncdrop {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
         }
-        Ok(options::Request::Check(options)) => cargo_asyncdrop::check(&options),
+        Ok(options::Request::Check(options)) => look::run(&options),
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::from(2)

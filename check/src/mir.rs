@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 pub use cursor::split_commas;
 pub use place::{Place, Projection, dereferenced};
-pub use read::{FunctionText, functions};
+pub use read::{FunctionText, functions, read_span};
 
 /// Where a piece of MIR comes from, if the compiler was asked to print it.
 #[derive(Clone, Debug, PartialEq, Eq)]

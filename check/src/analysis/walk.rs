@@ -730,7 +730,9 @@ impl Walk<'_> {
         let known = self
             .candidates
             .iter()
-            .position(|other| (other.kind, &other.key, other.way) == (kind, &key, way));
+            .position(|other| {
+                (other.kind, &other.key, other.way, other.at) == (kind, &key, way, at)
+            });
         let number = known.unwrap_or_else(|| {
             let span = self.span_of(way);
             self.candidates.push(Finding {

@@ -189,12 +189,12 @@ fn without_span(line: &str) -> (&str, Option<Span>) {
         return (line, None);
     };
     let (code, comment) = line.split_at(at);
-    let span = comment.split_once(" at ").and_then(|(_, at)| span(at));
+    let span = comment.split_once(" at ").and_then(|(_, at)| read_span(at));
     (code.trim_end(), span)
 }
 
 /// Reads `src/main.rs:3:5: 3:12`.
-pub(crate) fn span(text: &str) -> Option<Span> {
+pub fn read_span(text: &str) -> Option<Span> {
     let (start, _) = text.rsplit_once(": ")?;
     let (rest, column) = start.rsplit_once(':')?;
     let (file, line) = rest.rsplit_once(':')?;
