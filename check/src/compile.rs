@@ -227,6 +227,8 @@ pub fn build(options: &Options) -> Result<Built, Error> {
         let message: Value = serde_json::from_slice(line).map_err(Error::Message)?;
         targets.extend(target(&message, &workspace, options));
     }
+    // Cargo builds in an order that differs from run to run.
+    targets.sort_by(|a, b| (&a.package, &a.kind, &a.name, a.test).cmp(&(&b.package, &b.kind, &b.name, b.test)));
     let compiler = compiler();
     Ok(Built {
         targets,

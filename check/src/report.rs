@@ -81,7 +81,11 @@ pub fn reports(
         let first = findings[0];
         let mut ways = view.ways(&findings);
         ways.sort_by_key(|way| way.label.as_ref().map(|label| label.at));
-        ways.dedup();
+        ways.dedup_by(|a, b| a == b || (a.label.is_some() && a.label == b.label));
+        // A way that is known by its line needs no second mention without one.
+        if ways.iter().any(|way| way.label.is_some()) {
+            ways.retain(|way| way.label.is_some());
+        }
         let (_, variable) = view.guard(first);
         let function = pretty(&body.name);
         let message = message(kind, &guard, &function);
@@ -314,7 +318,10 @@ impl View<'_> {
         let after = self.called(block);
         let mark = self.call(block).and_then(|call| {
             let (file, region) = (self.file?, self.region?);
-            region.question_mark(file, call)
+            // Without further calls, the next `?` is the one.
+            region
+                .question_mark(file, call)
+                .or_else(|| region.word(file, &["?"], call, region.end))
         });
         WayOut {
             word: "?".to_owned(),

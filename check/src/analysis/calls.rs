@@ -9,7 +9,7 @@ use super::walk::{Walk, futures_within};
 use super::{Kind, Way};
 
 /// What stands between the calls that a reader of the source sees.
-const PLUMBING: [&str; 30] = [
+const PLUMBING: [&str; 40] = [
     "into_future",
     "new_unchecked",
     "poll",
@@ -40,6 +40,17 @@ const PLUMBING: [&str; 30] = [
     "must_use",
     "_print",
     "_eprint",
+    // What the macros of tracing ask first.
+    "le",
+    "ge",
+    "lt",
+    "gt",
+    "ne",
+    "cmp",
+    "is_never",
+    "__is_enabled",
+    "is_enabled",
+    "call",
 ];
 
 /// Calls that return an empty container.
@@ -114,7 +125,7 @@ impl Walk<'_> {
             .map(|operand| self.argument(operand, state))
             .collect();
         let into_key = key(into, state);
-        let plumbing = PLUMBING.contains(&name.as_str());
+        let plumbing = PLUMBING.contains(&name.as_str()) || function.contains("Arguments");
         self.leaves(block, function, &name, &arguments, state);
         state.forget(&into_key);
         if !plumbing {
@@ -363,7 +374,9 @@ impl Walk<'_> {
             } else {
                 Condition::Armed
             };
-            let owner = Owner::new(condition, Some(block), into_type);
+            // What a future returns comes from the call that made it.
+            let origin = if name == "poll" { state.last } else { block };
+            let owner = Owner::new(condition, Some(origin), into_type);
             state.owners.insert(into.to_owned(), owner);
         }
         if let Some(Known::Polled(_)) = state.known.get(into) {

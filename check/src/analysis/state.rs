@@ -70,6 +70,8 @@ pub(super) enum Known {
     /// The discriminant of a place of this type.
     Discriminant(String, String),
     Flag(bool),
+    /// The variant of an enum that was just built.
+    Variant(u128),
     /// Nothing is left to clean up in the place where this value is the one given.
     CleanIf(String, bool),
     /// The future has returned `Ok` where this value is the one given.

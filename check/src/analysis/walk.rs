@@ -214,6 +214,10 @@ impl Walk<'_> {
                 let to = key(place, state);
                 let into = key(into, state);
                 state.forget(&into);
+                // It may be changed through the reference.
+                if let Some(Known::Variant(_)) = state.known.get(&to) {
+                    state.known.remove(&to);
+                }
                 state.known.insert(into, Known::Reference(to));
             }
             Value::Discriminant(place) => {
@@ -343,6 +347,15 @@ impl Walk<'_> {
             format!("/{last}")
         };
         let owns = self.krate.types.owns(&written);
+        let number = match (type_name, last.as_str()) {
+            ("Option", "None") | ("Result", "Ok") => Some(0),
+            ("Option", "Some") | ("Result", "Err") => Some(1),
+            _ => None,
+        };
+        if let Some(number) = number {
+            let variant = Known::Variant(number);
+            state.known.insert(into_key.clone(), variant);
+        }
         let mut armed = None;
         for (position, entries) in read.into_iter().enumerate() {
             for (part, entry) in entries {
@@ -490,6 +503,15 @@ impl Walk<'_> {
                     }
                 }
                 Some(Known::Discriminant(of, written)) => {
+                    if let Some(Known::Variant(built)) = state.known.get(of) {
+                        let taken = match value {
+                            Some(value) => value == *built,
+                            None => !listed.contains(built),
+                        };
+                        if !taken {
+                            continue;
+                        }
+                    }
                     // Of two variants, the one that is not listed is the other.
                     let variant = value.or_else(|| match listed[..] {
                         [0] => Some(1),
@@ -608,7 +630,7 @@ impl Walk<'_> {
             if self.krate.types.owns(written) != Owns::Guard {
                 continue;
             }
-            let key = format!("_1.0*.0*.{position}");
+            let key = format!("^0.{position}");
             let condition = state.condition(&key).unwrap_or(Condition::Armed);
             if condition == Condition::Clean {
                 continue;
