@@ -183,7 +183,11 @@ impl Krate {
 /// The type of a closure or coroutine without what differs between a definition and its use.
 fn type_key(written: &str) -> Option<String> {
     let start = written.find('{')?;
-    if !written[..start].chars().all(|c| "&mut Pin<*const ".contains(c)) && start != 0 {
+    if !written[..start]
+        .chars()
+        .all(|c| "&mut Pin<*const ".contains(c))
+        && start != 0
+    {
         return None;
     }
     let mut depth = 0_u32;
@@ -211,7 +215,13 @@ fn type_key(written: &str) -> Option<String> {
     }
     let key = key.replace("::::", "::").replace("::()", "()");
     // A coroutine is built under its general name, and printed under that of its kind.
-    for kind in ["{asyncblock@", "{coroutine@", "{asyncclosurebody@", "{coroutine-closure@", "{asyncclosure@"] {
+    for kind in [
+        "{asyncblock@",
+        "{coroutine@",
+        "{asyncclosurebody@",
+        "{coroutine-closure@",
+        "{asyncclosure@",
+    ] {
         if let Some(place) = key.strip_prefix(kind) {
             let place = place.split("(#").next().unwrap_or(place);
             return Some(format!("{{@{}", place.trim_end_matches('}')));

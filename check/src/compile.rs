@@ -117,7 +117,12 @@ fn workspace(options: &Options) -> Result<Workspace, Error> {
         .as_array()
         .into_iter()
         .flatten()
-        .map(|package| (text(package, "id").to_owned(), text(package, "name").to_owned()))
+        .map(|package| {
+            (
+                text(package, "id").to_owned(),
+                text(package, "name").to_owned(),
+            )
+        })
         .collect();
     let root = PathBuf::from(text(&metadata, "workspace_root"));
     let is_named = |(id, name): &&(String, String)| {
@@ -179,10 +184,15 @@ pub fn build(options: &Options) -> Result<Built, Error> {
         .arg("--message-format=json-render-diagnostics")
         .arg("--target-dir")
         .arg(workspace.target_directory.join("asyncdrop").join(folder))
-        .env("RUSTC_WORKSPACE_WRAPPER", std::env::current_exe().map_err(Error::Itself)?)
+        .env(
+            "RUSTC_WORKSPACE_WRAPPER",
+            std::env::current_exe().map_err(Error::Itself)?,
+        )
         .env(WRAPPER, "1")
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_PROFILE_TEST_DEBUG", "0")
+        // Without machine code there is little to reuse, and it would take more room than all the rest.
+        .env("CARGO_INCREMENTAL", "0")
         .env_remove(EXACT)
         .stdout(Stdio::piped());
     if options.exact {
@@ -228,7 +238,9 @@ pub fn build(options: &Options) -> Result<Built, Error> {
         targets.extend(target(&message, &workspace, options));
     }
     // Cargo builds in an order that differs from run to run.
-    targets.sort_by(|a, b| (&a.package, &a.kind, &a.name, a.test).cmp(&(&b.package, &b.kind, &b.name, b.test)));
+    targets.sort_by(|a, b| {
+        (&a.package, &a.kind, &a.name, a.test).cmp(&(&b.package, &b.kind, &b.name, b.test))
+    });
     let compiler = compiler();
     Ok(Built {
         targets,
@@ -259,7 +271,10 @@ fn target(message: &Value, workspace: &Workspace, options: &Options) -> Option<T
     let kinds = strings(&message["target"]["kind"]);
     let kind = *kinds.first()?;
     let name = text(&message["target"], "name");
-    let is_lib = !matches!(kind, "bin" | "example" | "test" | "bench" | "custom-build" | "proc-macro");
+    let is_lib = !matches!(
+        kind,
+        "bin" | "example" | "test" | "bench" | "custom-build" | "proc-macro"
+    );
     let test = message["profile"]["test"].as_bool().unwrap_or(false);
     let nothing_chosen = !(options.lib
         || options.bins
@@ -275,7 +290,9 @@ fn target(message: &Value, workspace: &Workspace, options: &Options) -> Option<T
     // What is built only because something else needs it was not asked for.
     let wanted = by_name
         || match kind {
-            "bin" => nothing_chosen || options.all_targets || options.bins || (options.tests && test),
+            "bin" => {
+                nothing_chosen || options.all_targets || options.bins || (options.tests && test)
+            }
             "example" => options.all_targets || options.examples,
             "test" => options.all_targets || options.tests,
             "bench" => options.all_targets || options.benches,
@@ -337,7 +354,9 @@ pub fn wrap(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Some(call) => {
             command.args(call.arguments(&arguments));
             if std::env::var_os(EXACT).is_some() {
-                command.env("RUSTC_BOOTSTRAP", "1").arg("-Zmir-include-spans");
+                command
+                    .env("RUSTC_BOOTSTRAP", "1")
+                    .arg("-Zmir-include-spans");
             }
         }
         None => {
@@ -357,7 +376,10 @@ pub fn wrap(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
     if let Some(call) = call {
         if let Err(error) = call.note_sources() {
-            eprintln!("error: {} could not be written: {error}", call.mir.display());
+            eprintln!(
+                "error: {} could not be written: {error}",
+                call.mir.display()
+            );
             return ExitCode::from(2);
         }
     }
@@ -390,9 +412,9 @@ impl Call {
             return None;
         }
         let out = PathBuf::from(value("--out-dir")?);
-        let extra = arguments.iter().find_map(|argument| {
-            argument.to_str()?.strip_prefix("extra-filename=")
-        });
+        let extra = arguments
+            .iter()
+            .find_map(|argument| argument.to_str()?.strip_prefix("extra-filename="));
         let stem = format!("{name}{}", extra.unwrap_or_default());
         let is_test = arguments.iter().any(|argument| argument == "--test");
         let is_library = !is_test && value("--crate-type").is_some_and(|kind| kind != "bin");

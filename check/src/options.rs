@@ -51,6 +51,7 @@ impl Named {
     }
 }
 
+#[derive(Debug)]
 pub enum Request {
     Check(Options),
     Help,
@@ -117,7 +118,14 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, le
                 options.for_cargo.push("--features".into());
                 options.for_cargo.push(parser.value()?);
             }
-            Long(flag @ ("all-features" | "no-default-features" | "locked" | "offline" | "frozen" | "quiet")) => {
+            Long(
+                flag @ ("all-features"
+                | "no-default-features"
+                | "locked"
+                | "offline"
+                | "frozen"
+                | "quiet"),
+            ) => {
                 options.for_cargo.push(format!("--{flag}").into());
             }
             Short('q') => options.for_cargo.push("--quiet".into()),

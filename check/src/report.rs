@@ -249,7 +249,10 @@ impl View<'_> {
         let (file, region) = (self.file?, self.region?);
         let is_guard = self.krate.types.owns(&finding.written_type) == Owns::Guard;
         if finding.key.starts_with("self.") {
-            return self.label(region.function + 1, "the guard in this field is dropped when this returns");
+            return self.label(
+                region.function + 1,
+                "the guard in this field is dropped when this returns",
+            );
         }
         if finding.kind == Kind::Result {
             let call = self.call(finding.origin?)?;
@@ -269,7 +272,10 @@ impl View<'_> {
         if let Some(call) = call {
             return self.label(call, text.replace("this guard", "the guard from here"));
         }
-        self.label(region.function + 1, text.replace("this guard", "a guard in this function"))
+        self.label(
+            region.function + 1,
+            text.replace("this guard", "a guard in this function"),
+        )
     }
 
     fn ways(&self, findings: &[&Finding]) -> Vec<WayOut> {

@@ -106,9 +106,10 @@ impl Sources {
         if file.path != Path::new(&span.0) {
             return Some(function);
         }
-        let first = file.tokens.iter().position(|token| {
-            (token.at.line, token.at.column) >= (span.1, span.2)
-        })?;
+        let first = file
+            .tokens
+            .iter()
+            .position(|token| (token.at.line, token.at.column) >= (span.1, span.2))?;
         // The attribute of an async main stands before all of it.
         if first <= function.start || file.tokens[first].text == "#" || first >= function.end {
             return Some(function);
@@ -134,7 +135,10 @@ impl Sources {
             .split("::")
             .filter(|segment| !segment.is_empty() && !segment.starts_with(['{', '<']))
             .collect();
-        let name = *segments.first().filter(|_| impl_at.is_some()).or(segments.last())?;
+        let name = *segments
+            .first()
+            .filter(|_| impl_at.is_some())
+            .or(segments.last())?;
         let mut best: Option<(usize, Region)> = None;
         for (number, file) in self.files.iter().enumerate() {
             for function in &file.functions {
@@ -151,7 +155,9 @@ impl Sources {
                 }
                 for module in &segments[..segments.len() - 1] {
                     let in_path = file.path.iter().any(|part| {
-                        Path::new(part).file_stem().is_some_and(|stem| stem == *module)
+                        Path::new(part)
+                            .file_stem()
+                            .is_some_and(|stem| stem == *module)
                     });
                     if in_path || function.modules.iter().any(|inline| inline == module) {
                         score += 2;
@@ -179,7 +185,9 @@ impl Sources {
 /// Where a type such as `{async block@src/main.rs:3:5: 3:10}` stands.
 fn span_of_type(written: &str) -> Option<(String, u32, u32)> {
     let at = written.find('@')?;
-    let end = written[at..].find(['}', '(']).map_or(written.len(), |end| at + end);
+    let end = written[at..]
+        .find(['}', '('])
+        .map_or(written.len(), |end| at + end);
     let span = crate::mir::read_span(written[at + 1..end].trim())?;
     Some((span.file, span.line, span.column))
 }
@@ -409,8 +417,14 @@ impl Region {
                 return false;
             }
             let before = file.tokens[at - 1].text.as_str();
-            let after = file.tokens.get(at + 1).map_or("", |token| token.text.as_str());
-            let next = file.tokens.get(at + 2).map_or("", |token| token.text.as_str());
+            let after = file
+                .tokens
+                .get(at + 1)
+                .map_or("", |token| token.text.as_str());
+            let next = file
+                .tokens
+                .get(at + 2)
+                .map_or("", |token| token.text.as_str());
             let bound = matches!(after, ":" | "=" | "," | ")" | "|" | "in" | ";");
             // `==` is no binding, and neither is the pattern of an arm.
             if !bound || (after == "=" && next == "=") {
@@ -428,7 +442,9 @@ impl Region {
                 return Some(*at);
             }
         }
-        (self.function..self.start.max(self.function)).filter(is_binding).last()
+        (self.function..self.start.max(self.function))
+            .filter(is_binding)
+            .last()
     }
 
     /// Whether the name in brackets is one of a pattern or a parameter, and not an argument.
@@ -478,9 +494,9 @@ impl Region {
 
     /// The first of these words that stands after `start`, and before `end`.
     pub fn word(self, file: &File, words: &[&str], start: usize, end: usize) -> Option<usize> {
-        self.own(file).into_iter().find(|at| {
-            *at > start && *at < end && words.contains(&file.tokens[*at].text.as_str())
-        })
+        self.own(file)
+            .into_iter()
+            .find(|at| *at > start && *at < end && words.contains(&file.tokens[*at].text.as_str()))
     }
 
     /// The `?` that belongs to the call at `call`, after its arguments and further calls on its result.
@@ -515,7 +531,11 @@ fn nested(file: &File, at: usize) -> Option<usize> {
             return None;
         }
     } else if file.is(open, "|") {
-        let before = if at > 0 { file.tokens[at - 1].text.as_str() } else { "" };
+        let before = if at > 0 {
+            file.tokens[at - 1].text.as_str()
+        } else {
+            ""
+        };
         if !matches!(before, "(" | "," | "=" | "move" | "{" | ";" | "return") {
             return None;
         }
@@ -527,7 +547,8 @@ fn nested(file: &File, at: usize) -> Option<usize> {
     while close < file.tokens.len() && !file.is(close, "|") {
         close += 1;
     }
-    file.is(close + 1, "{").then(|| file.after_bracket(close + 1))
+    file.is(close + 1, "{")
+        .then(|| file.after_bracket(close + 1))
 }
 
 #[cfg(test)]
@@ -549,7 +570,9 @@ mod tests {
         let types = sources.types();
         let own = |name: &str| {
             let fields = types.own[name].iter();
-            fields.map(|(n, name, _)| (*n, name.clone())).collect::<Vec<_>>()
+            fields
+                .map(|(n, name, _)| (*n, name.clone()))
+                .collect::<Vec<_>>()
         };
         assert_eq!(own("A"), [(1, "s".to_owned())]);
         assert_eq!(own("B"), [(1, "1".to_owned())]);
@@ -558,7 +581,8 @@ mod tests {
 
     #[test]
     fn a_method_is_found_by_the_line_of_its_impl() {
-        let sources = sources("impl A {\n fn run() {}\n}\nimpl B {\n fn run() { x() }\n}\nfn run() {}");
+        let sources =
+            sources("impl A {\n fn run() {}\n}\nimpl B {\n fn run() { x() }\n}\nfn run() {}");
         let line = |path: &str| {
             let region = sources.region(path, None).unwrap();
             sources.files[0].tokens[region.start].at.line
@@ -570,7 +594,8 @@ mod tests {
 
     #[test]
     fn calls_of_inner_blocks_belong_to_them() {
-        let sources = sources("async fn f() { a(); spawn(async move { a(); }); g(|x| { a(x) }); a()?; }");
+        let sources =
+            sources("async fn f() { a(); spawn(async move { a(); }); g(|x| { a(x) }); a()?; }");
         let file = &sources.files[0];
         let region = sources.region("f", None).unwrap();
         let calls = region.calls(file, "a");
@@ -584,7 +609,11 @@ mod tests {
         let sources = sources("fn f(a: u8) { let b = g(a); let mut a = b; if let Some(a) = a {} }");
         let file = &sources.files[0];
         let region = sources.region("f", None).unwrap();
-        let column = |nth| file.tokens[region.binding(file, "a", Some(nth)).unwrap()].at.column;
+        let column = |nth| {
+            file.tokens[region.binding(file, "a", Some(nth)).unwrap()]
+                .at
+                .column
+        };
         assert_eq!([column(0), column(1), column(2)], [6, 37, 56]);
     }
 }

@@ -134,7 +134,9 @@ impl Walk<'_> {
         let first = arguments.first();
         let target = first.and_then(Argument::target);
         match (name.as_str(), target) {
-            ("async_drop" | "async_drop_within", Some(of)) if function.contains("AsyncDropGuard") => {
+            ("async_drop" | "async_drop_within", Some(of))
+                if function.contains("AsyncDropGuard") =>
+            {
                 let cleanups = Cleanups {
                     of: vec![(of, 0)],
                     ending: Ending::All,
@@ -191,6 +193,12 @@ impl Walk<'_> {
                     return;
                 }
             }
+            (
+                "entry" | "or_insert_with" | "get_or_insert_with" | "resize_with" | "extend",
+                Some(of),
+            ) if state.owners.contains_key(&of) => {
+                state.set(&of, Condition::Armed);
+            }
             ("is_none" | "is_some" | "is_dropped" | "is_empty", Some(of)) => {
                 if state.condition(&of).is_some() || is_foreign(&of) {
                     let clean = Known::CleanIf(of, name != "is_some");
@@ -234,7 +242,9 @@ impl Walk<'_> {
             }
             _ => {}
         }
-        self.returned_value(block, function, &name, &arguments, &into_key, &into_type, state);
+        self.returned_value(
+            block, function, &name, &arguments, &into_key, &into_type, state,
+        );
     }
 
     fn argument(&mut self, operand: &Operand, state: &mut State) -> Argument {
@@ -281,12 +291,17 @@ impl Walk<'_> {
             "forget" | "leak" if owns != Owns::Nothing && first.is_armed() => {
                 self.leaked(block, first);
             }
-            "new" if function.contains("ManuallyDrop") && owns != Owns::Nothing && first.is_armed() => {
+            "new"
+                if function.contains("ManuallyDrop")
+                    && owns != Owns::Nothing
+                    && first.is_armed() =>
+            {
                 self.leaked(block, first);
             }
             "set" if function.contains("OnceLock") || function.contains("OnceCell") => {
                 if let Some(second) = arguments.get(1) {
-                    if self.krate.types.owns(&second.written) != Owns::Nothing && second.is_armed() {
+                    if self.krate.types.owns(&second.written) != Owns::Nothing && second.is_armed()
+                    {
                         self.leaked(block, second);
                     }
                 }
@@ -395,9 +410,7 @@ impl Walk<'_> {
         }
         let ending = ending(function, name);
         let cleanups = Cleanups { of, ending };
-        state
-            .known
-            .insert(into.to_owned(), Known::Future(cleanups));
+        state.known.insert(into.to_owned(), Known::Future(cleanups));
     }
 
     /// Whether the containers that were given had nothing in them.
@@ -410,10 +423,7 @@ impl Walk<'_> {
     }
 
     /// The cleanups of the futures that a call is given.
-    fn futures_of(
-        arguments: &[Argument],
-        state: &State,
-    ) -> Vec<(String, u128)> {
+    fn futures_of(arguments: &[Argument], state: &State) -> Vec<(String, u128)> {
         let mut of = Vec::new();
         for (position, argument) in arguments.iter().enumerate() {
             for (_, entry) in &argument.entries {
@@ -421,7 +431,11 @@ impl Walk<'_> {
                     Entry::Known(Known::Future(cleanups)) => {
                         for (cleaned, branch) in &cleanups.of {
                             // The branches of `select(a, b)` are its parameters.
-                            let branch = if arguments.len() > 1 { position as u128 } else { *branch };
+                            let branch = if arguments.len() > 1 {
+                                position as u128
+                            } else {
+                                *branch
+                            };
                             of.push((cleaned.clone(), branch));
                         }
                     }
@@ -518,7 +532,10 @@ impl Walk<'_> {
         let mut now = Vec::new();
         for (position, lent) in lent.into_iter().enumerate() {
             let Some(lent) = lent else { continue };
-            if future.as_ref().is_some_and(|s| s.cleans.contains(&position)) {
+            if future
+                .as_ref()
+                .is_some_and(|s| s.cleans.contains(&position))
+            {
                 of.push((lent, 0));
             } else if let Some(called) = &called {
                 if called.returns_cleanup_of.contains(&position) {
@@ -563,7 +580,10 @@ fn refers(written: &str) -> bool {
     ];
     let (name, parameters) = name_and_parameters(written);
     REFERRING.contains(&name)
-        || (name == "Option" && parameters.iter().any(|p| p.contains("&mut ") || p.contains(" mut ")))
+        || (name == "Option"
+            && parameters
+                .iter()
+                .any(|p| p.contains("&mut ") || p.contains(" mut ")))
 }
 
 fn ending(function: &str, name: &str) -> Ending {
@@ -580,7 +600,9 @@ fn ending(function: &str, name: &str) -> Ending {
         let output = function
             .rfind("poll_fn::<")
             .map(|at| &function[at + "poll_fn::<".len()..]);
-        let output = output.map_or("", |o| crate::mir::split_commas(o).first().copied().unwrap_or(""));
+        let output = output.map_or("", |o| {
+            crate::mir::split_commas(o).first().copied().unwrap_or("")
+        });
         let output_name = name_and_parameters(output).0;
         if output_name == "Out" {
             return Ending::Branch;

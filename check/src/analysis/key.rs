@@ -66,10 +66,7 @@ mod tests {
     #[test]
     fn wholes_of_a_part() {
         let parts: Vec<_> = wholes("_1.0*/v#3.2[]").collect();
-        assert_eq!(
-            parts,
-            ["_1.0*/v#3.2", "_1.0*/v#3", "_1.0*", "_1.0", "_1"]
-        );
+        assert_eq!(parts, ["_1.0*/v#3.2", "_1.0*/v#3", "_1.0*", "_1.0", "_1"]);
     }
 
     #[test]

@@ -65,8 +65,7 @@ fn results_of(body: &Body, polled: &Place) -> Vec<Place> {
         if let Statement::Assign(into, Value::Use(operand)) = statement {
             let is_result = operand.place().is_some_and(|place| {
                 place.local == polled.local
-                    && place.projections.first()
-                        == Some(&Projection::Variant("Ready".to_owned()))
+                    && place.projections.first() == Some(&Projection::Variant("Ready".to_owned()))
             });
             if is_result && into.projections.is_empty() {
                 results.push(into.clone());
@@ -122,8 +121,7 @@ fn is_thrown_away(body: &Body, local: &Place, depth: u32) -> bool {
                 let name = last_name(function);
                 let is_dropped = name == "drop" && function.contains("mem::drop");
                 let is_made_silent = name == "ok" || name == "unwrap_or_default";
-                let into_nothing =
-                    into.projections.is_empty() && is_thrown_away(body, into, depth);
+                let into_nothing = into.projections.is_empty() && is_thrown_away(body, into, depth);
                 if !(is_dropped || is_made_silent && into.local != 0 && into_nothing) {
                     return false;
                 }

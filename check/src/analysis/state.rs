@@ -106,7 +106,10 @@ impl State {
     /// Forgets the locals that nothing reads any more.
     pub(super) fn keep(&mut self, live: &BTreeSet<u32>) {
         let is_live = |key: &String| {
-            let digits = key.trim_start_matches('_').split(['.', '/', '*', '[']).next();
+            let digits = key
+                .trim_start_matches('_')
+                .split(['.', '/', '*', '['])
+                .next();
             match digits.and_then(|digits| digits.parse().ok()) {
                 Some(local) => live.contains(&local),
                 None => true,

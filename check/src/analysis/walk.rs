@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::mir::{Block, Body, Operand, Place, Span, Statement, Terminator, Value, dereferenced};
+use crate::mir::{
+    Block, Body, Operand, Place, Projection, Span, Statement, Terminator, Value, dereferenced,
+};
 use crate::types::{Owns, name_and_parameters};
 
 use super::calls::last_name;
@@ -84,6 +86,7 @@ impl Walk<'_> {
                 }
             }
         }
+        self.lend_captured(&mut start);
         self.first = Some(first);
         self.find_resume_points(&body.blocks[&first]);
         let mut seen = HashSet::new();
@@ -126,16 +129,37 @@ impl Walk<'_> {
         state.known.insert(key.to_owned(), Known::Reference(lent));
     }
 
+    /// The references that a closure or a coroutine has captured.
+    fn lend_captured(&mut self, state: &mut State) {
+        if self.body.written_own_type().is_none() {
+            return;
+        }
+        let lent: Vec<_> = self
+            .body
+            .named()
+            .into_keys()
+            .filter_map(|key| Some((captured(&key)?, key)))
+            .collect();
+        for (position, key) in lent {
+            let written = self.body.names.iter().find_map(|(_, place)| {
+                let is_it = place.projections.last() == Some(&Projection::Field(position as u32));
+                let written = place.written_type.as_deref()?;
+                (is_it && captured_by(place) == Some(position)).then_some(written)
+            });
+            if let Some(written) = written {
+                self.lend(state, position, &key, written);
+            }
+        }
+    }
+
     fn find_resume_points(&mut self, first: &Block) {
         let reads_itself = first.statements.iter().any(|(statement, _)| {
             matches!(statement, Statement::Assign(_, Value::Discriminant(place))
                 if !place.projections.is_empty())
         });
-        let coroutine = self
-            .body
-            .parameters
-            .first()
-            .is_some_and(|(_, written)| written.starts_with("Pin<&mut {") || written.starts_with("std::pin::Pin<&mut {"));
+        let coroutine = self.body.parameters.first().is_some_and(|(_, written)| {
+            written.starts_with("Pin<&mut {") || written.starts_with("std::pin::Pin<&mut {")
+        });
         if let (true, true, Terminator::Switch(_, edges)) =
             (reads_itself, coroutine, &first.terminator)
         {
@@ -146,7 +170,13 @@ impl Walk<'_> {
         }
     }
 
-    fn block(&mut self, number: u32, block: &Block, mut state: State, work: &mut Vec<(u32, State)>) {
+    fn block(
+        &mut self,
+        number: u32,
+        block: &Block,
+        mut state: State,
+        work: &mut Vec<(u32, State)>,
+    ) {
         let mut noted = None;
         if matches!(block.terminator, Terminator::Return) {
             self.confirmed.extend(&state.dropped);
@@ -162,7 +192,7 @@ impl Walk<'_> {
             Terminator::End => {}
             Terminator::Return => self.returned(number, noted, state, work),
             Terminator::Drop { place, then } => {
-                self.dropped(number, place, &mut state);
+                self.dropped(number, place, *then, &mut state);
                 if let Some(then) = then {
                     work.push((*then, state));
                 }
@@ -546,10 +576,12 @@ impl Walk<'_> {
                     state.set(&container, Condition::Clean);
                 }
             }
-            Some(Known::Polled(cleanups)) if type_name == "Poll" => match (variant, cleanups.ending) {
-                (0, Ending::All) => self.clean_all(&cleanups, state),
-                _ => Self::interrupt_all(&cleanups, state),
-            },
+            Some(Known::Polled(cleanups)) if type_name == "Poll" => {
+                match (variant, cleanups.ending) {
+                    (0, Ending::All) => self.clean_all(&cleanups, state),
+                    _ => Self::interrupt_all(&cleanups, state),
+                }
+            }
             Some(Known::Ended(cleanups)) => match cleanups.ending {
                 Ending::IfOk if variant == 0 => self.clean_all(&cleanups, state),
                 Ending::Branch => {
@@ -585,9 +617,8 @@ impl Walk<'_> {
                 return;
             }
         }
-        let is_clean = |position: &usize| {
-            state.condition(&format!("^{position}")) == Some(Condition::Clean)
-        };
+        let is_clean =
+            |position: &usize| state.condition(&format!("^{position}")) == Some(Condition::Clean);
         let cleans: BTreeSet<usize> = self.lent.iter().copied().filter(is_clean).collect();
         let mut returns_cleanup_of = BTreeSet::new();
         for (of, _) in futures_within("_0", &state) {
@@ -612,7 +643,9 @@ impl Walk<'_> {
     /// A type's own cleanup must clean up the guards in its fields, which are dropped right after it.
     fn fields_left(&mut self, block: u32, state: &mut State) {
         let (Some(outer), true) = (
-            self.body.name.strip_suffix("::async_drop_impl::{closure#0}"),
+            self.body
+                .name
+                .strip_suffix("::async_drop_impl::{closure#0}"),
             !self.resume.is_empty() || self.body.name.ends_with("{closure#0}"),
         ) else {
             return;
@@ -680,7 +713,7 @@ impl Walk<'_> {
         }
     }
 
-    fn dropped(&mut self, block: u32, place: &Place, state: &mut State) {
+    fn dropped(&mut self, block: u32, place: &Place, then: Option<u32>, state: &mut State) {
         let owns = self.owns(place);
         let place_key = key(place, state);
         if owns == Owns::Nothing {
@@ -689,11 +722,21 @@ impl Walk<'_> {
         }
         let way = match state.failed {
             Some(failed) => Way::QuestionMark(failed),
-            None if is_foreign(&place_key) => Way::Assigned(state.last),
+            None if is_foreign(&place_key) || self.is_assigned(place, then) => {
+                Way::Assigned(state.last)
+            }
             None => Way::After(state.last),
         };
         let written = self.body.type_of(place).unwrap_or_default().to_owned();
         self.drop_value(block, &place_key, &written, way, state);
+    }
+
+    /// Whether a place gets a new value right after its drop.
+    fn is_assigned(&self, place: &Place, then: Option<u32>) -> bool {
+        let block = then.and_then(|then| self.body.blocks.get(&then));
+        block.is_some_and(|block| {
+            matches!(block.statements.first(), Some((Statement::Assign(into, _), _)) if into == place)
+        })
     }
 
     /// Reports the guards that a drop of this place would find armed.
@@ -749,12 +792,9 @@ impl Walk<'_> {
         way: Way,
         at: u32,
     ) -> u32 {
-        let known = self
-            .candidates
-            .iter()
-            .position(|other| {
-                (other.kind, &other.key, other.way, other.at) == (kind, &key, way, at)
-            });
+        let known = self.candidates.iter().position(|other| {
+            (other.kind, &other.key, other.way, other.at) == (kind, &key, way, at)
+        });
         let number = known.unwrap_or_else(|| {
             let span = self.span_of(way);
             self.candidates.push(Finding {
@@ -795,6 +835,17 @@ impl Walk<'_> {
     }
 }
 
+/// The position of the captured variable that a place is, if it is one.
+fn captured_by(place: &Place) -> Option<usize> {
+    let Some((Projection::Field(position), before)) = place.projections.split_last() else {
+        return None;
+    };
+    let only_on_the_way = before
+        .iter()
+        .all(|projection| matches!(projection, Projection::Deref | Projection::Field(0)));
+    only_on_the_way.then_some(*position as usize)
+}
+
 /// Whether there is no more to clean up once one guard in it was.
 fn holds_at_most_one(written: &str) -> bool {
     matches!(
@@ -806,26 +857,34 @@ fn holds_at_most_one(written: &str) -> bool {
 /// The cleanups of the futures in a place, each with the number of its part.
 pub(super) fn futures_within(place: &str, state: &State) -> Vec<(String, u128)> {
     let mut found = Vec::new();
+    collect_futures(place, state, 4, &mut found);
+    found
+}
+
+fn collect_futures(place: &str, state: &State, depth: u32, found: &mut Vec<(String, u128)>) {
+    let Some(depth) = depth.checked_sub(1) else {
+        return;
+    };
     for (part, entry) in state.copy(place) {
-        let number: u128 = part
+        let number: Option<u128> = part
             .trim_start_matches('.')
             .split(['.', '/', '*', '['])
             .next()
-            .and_then(|number| number.parse().ok())
-            .unwrap_or(0);
+            .and_then(|number| number.parse().ok());
         match entry {
             Entry::Known(Known::Future(cleanups)) => {
-                found.extend(cleanups.of.into_iter().map(|(of, _)| (of, number)));
+                let of = cleanups.of.into_iter();
+                found.extend(of.map(|(of, _)| (of, number.unwrap_or(0))));
             }
-            // A future that was pinned before is borrowed.
+            // A future that was pinned before is borrowed, and so are those of a macro.
             Entry::Known(Known::Reference(to)) if to != place => {
-                if let Some(Known::Future(cleanups)) = state.known.get(&to) {
-                    let of = cleanups.of.iter().map(|(of, _)| (of.clone(), number));
-                    found.extend(of);
+                let mut inner = Vec::new();
+                collect_futures(&to, state, depth, &mut inner);
+                for (of, branch) in inner {
+                    found.push((of, number.unwrap_or(branch)));
                 }
             }
             _ => {}
         }
     }
-    found
 }

@@ -145,7 +145,15 @@ mod tests {
     #[test]
     fn refuses_what_is_no_place() {
         for text in [
-            "", "(", "_", "_x", "(*_1", "(_1.0)", "_1 + _2", "(_1 is X)", "_1[",
+            "",
+            "(",
+            "_",
+            "_x",
+            "(*_1",
+            "(_1.0)",
+            "_1 + _2",
+            "(_1 is X)",
+            "_1[",
         ] {
             assert_eq!(Place::read(text), None, "{text}");
         }

@@ -113,7 +113,7 @@ impl FunctionText<'_> {
 fn header(text: &str) -> Body {
     let parameters_at = text
         .find("(_1: ")
-        .or_else(|| text.rfind("()"))
+        .or_else(|| text.find("() -> "))
         .unwrap_or(text.len());
     let mut parameters = Vec::new();
     let mut types = BTreeMap::new();
@@ -171,7 +171,9 @@ fn outside_of_blocks(line: &str, body: &mut Body) -> Option<Outside> {
     if line == "}" || line.starts_with("scope ") || line.starts_with("coverage ") {
         return Some(Outside::Nothing);
     }
-    let (number, rest) = line.strip_prefix("bb")?.split_once(|c: char| !c.is_ascii_digit())?;
+    let (number, rest) = line
+        .strip_prefix("bb")?
+        .split_once(|c: char| !c.is_ascii_digit())?;
     let cleanup = rest.starts_with("(cleanup)");
     if !line.ends_with('{') {
         return None;

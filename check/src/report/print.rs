@@ -41,7 +41,11 @@ pub fn human(report: &Report, file: Option<&File>) -> String {
         }
         previous = Some(line);
         let indent = label.at.column as usize - 1;
-        let mark = if Some(*label) == report.place.as_ref() { "-" } else { "^" };
+        let mark = if Some(*label) == report.place.as_ref() {
+            "-"
+        } else {
+            "^"
+        };
         let _ = writeln!(
             text,
             "{:margin$} | {:indent$}{} {}",
@@ -120,9 +124,9 @@ pub fn short(report: &Report) -> String {
 /// A report as an object.
 pub fn as_json(report: &Report, file: Option<&File>) -> Value {
     let place = |label: &Option<Label>| {
-        label.as_ref().map(|label| {
-            json!({ "line": label.at.line, "column": label.at.column, "text": label.text })
-        })
+        label.as_ref().map(
+            |label| json!({ "line": label.at.line, "column": label.at.column, "text": label.text }),
+        )
     };
     json!({
         "reason": "finding",

@@ -133,7 +133,9 @@ fn length_of_text(text: &str) -> Option<usize> {
         }
         let close = format!("\"{}", "#".repeat(hashes));
         let inside = &rest[hashes + 1..];
-        let length = inside.find(&close).map_or(inside.len(), |at| at + close.len());
+        let length = inside
+            .find(&close)
+            .map_or(inside.len(), |at| at + close.len());
         return Some(prefix.len() + hashes + 1 + length);
     }
     let quote = rest.chars().next()?;
