@@ -1,0 +1,245 @@
+//! Follows the guards of a function along each of its paths.
+//!
+//! A state says of each place what is in it: a guard that is still armed, a reference to one, the future of its cleanup.
+//! States that differ are not joined, so a flag that says "moved" on one path says nothing on another.
+
+mod calls;
+mod key;
+mod live;
+mod names;
+mod results;
+mod state;
+mod walk;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::mir::{Body, Span};
+use crate::types::Types;
+
+pub use calls::last_name;
+pub use names::Named;
+
+/// What kind of mistake was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A guard is dropped, and nothing has begun to clean it up.
+    Armed,
+    /// A guard is dropped after its cleanup may have been interrupted.
+    Interrupted,
+    /// The result of a cleanup is thrown away.
+    Result,
+    /// A guard is dropped with what it is in.
+    Inside,
+    /// A guard leaves for where nothing is ever dropped.
+    Leaked,
+    /// A cancellation at an `.await` would drop the guard. A list, not a fault.
+    Cancellation,
+}
+
+impl Kind {
+    pub const ALL: [Self; 6] = [
+        Self::Armed,
+        Self::Interrupted,
+        Self::Result,
+        Self::Inside,
+        Self::Leaked,
+        Self::Cancellation,
+    ];
+
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Armed => "dropped-armed",
+            Self::Interrupted => "dropped-interrupted",
+            Self::Result => "result-dropped",
+            Self::Inside => "dropped-inside",
+            Self::Leaked => "leaked",
+            Self::Cancellation => "cancellation",
+        }
+    }
+}
+
+/// Where a path leaves without the cleanup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// A `?`, on the result of the call in this block.
+    QuestionMark(u32),
+    /// Something else, after the call in this block.
+    After(u32),
+    /// The guard is dropped by this very call, such as `drop(guard)` or `list.clear()`.
+    Call(u32),
+    /// An assignment drops what the place held before, after the call in this block.
+    Assigned(u32),
+    /// The `.await` that can be cancelled, by the call in this block.
+    Await(u32),
+}
+
+/// One guard that one function can drop.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub kind: Kind,
+    /// The place of the guard, or of what it is in.
+    pub key: String,
+    /// The type of that place.
+    pub written_type: String,
+    /// The call that made it, if a call did.
+    pub origin: Option<u32>,
+    pub way: Way,
+    /// The block that drops it.
+    pub at: u32,
+    /// The code last run on the way, if the compiler said where that is.
+    pub span: Option<Span>,
+}
+
+/// What a function does for those who call it.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// The parameters, or what a coroutine has captured, by position: each is cleaned up when the function has ended.
+    pub cleans: BTreeSet<usize>,
+    /// The parameters that the future cleans up which the function returns.
+    pub returns_cleanup_of: BTreeSet<usize>,
+}
+
+/// What came out of one function.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    pub findings: Vec<Finding>,
+    /// The paths were too many to look at each.
+    pub given_up: bool,
+    pub summary: Summary,
+}
+
+/// The functions of a crate that have to do with guards.
+#[derive(Debug, Default)]
+pub struct Krate {
+    pub types: Types,
+    pub bodies: Vec<Body>,
+    /// The bodies of closures and coroutines, by their types.
+    by_type: BTreeMap<String, usize>,
+    /// The functions by the last name of their path.
+    by_name: BTreeMap<String, Vec<usize>>,
+    summaries: std::cell::RefCell<BTreeMap<usize, Option<Summary>>>,
+}
+
+impl Krate {
+    pub fn new(types: Types, bodies: Vec<Body>) -> Self {
+        let mut krate = Self {
+            types,
+            bodies,
+            ..Self::default()
+        };
+        for (number, body) in krate.bodies.iter().enumerate() {
+            if let Some(own) = body.own_type() {
+                krate.by_type.insert(own, number);
+            }
+            let name = last_name(&body.name);
+            krate.by_name.entry(name).or_default().push(number);
+        }
+        krate
+    }
+
+    /// Looks at one function.
+    pub fn look_at(&self, number: usize) -> Outcome {
+        let body = &self.bodies[number];
+        let mut outcome = walk::look_at(self, body);
+        outcome.findings.extend(results::thrown_away(body));
+        outcome
+    }
+
+    fn summary_of_body(&self, number: usize) -> Summary {
+        if let Some(known) = self.summaries.borrow().get(&number) {
+            // One that is being looked at right now calls itself. What it does is not known yet.
+            return known.clone().unwrap_or_default();
+        }
+        self.summaries.borrow_mut().insert(number, None);
+        let summary = self.look_at(number).summary;
+        let known = Some(summary.clone());
+        self.summaries.borrow_mut().insert(number, known);
+        summary
+    }
+
+    /// What the closure or coroutine of this type does.
+    fn summary_of_type(&self, written: &str) -> Option<Summary> {
+        let number = self.by_type.get(&type_key(written)?)?;
+        Some(self.summary_of_body(*number))
+    }
+
+    /// What every function of this name does.
+    fn summary_of_name(&self, function: &str) -> Option<Summary> {
+        let numbers = self.by_name.get(&last_name(function))?;
+        let mut summaries = numbers.iter().map(|number| self.summary_of_body(*number));
+        let first = summaries.next()?;
+        Some(summaries.fold(first, |a, b| Summary {
+            cleans: &a.cleans & &b.cleans,
+            returns_cleanup_of: &a.returns_cleanup_of & &b.returns_cleanup_of,
+        }))
+    }
+
+    fn body_of_type(&self, written: &str) -> Option<&Body> {
+        let number = self.by_type.get(&type_key(written)?)?;
+        Some(&self.bodies[*number])
+    }
+}
+
+/// The type of a closure or coroutine without what differs between a definition and its use.
+fn type_key(written: &str) -> Option<String> {
+    let start = written.find('{')?;
+    if !written[..start]
+        .chars()
+        .all(|c| "&mut Pin<*const ".contains(c))
+        && start != 0
+    {
+        return None;
+    }
+    let mut depth = 0_u32;
+    let mut generic = 0_u32;
+    let mut key = String::new();
+    let mut previous = ' ';
+    for c in written[start..].chars() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            '<' => generic += 1,
+            _ => {}
+        }
+        // The parameters of a generic function are other ones where it is called.
+        if generic == 0 && c != ' ' {
+            key.push(c);
+        }
+        if c == '>' && previous != '-' {
+            generic = generic.saturating_sub(1);
+        }
+        previous = c;
+        if depth == 0 {
+            break;
+        }
+    }
+    let key = key.replace("::::", "::").replace("::()", "()");
+    // A coroutine is built under its general name, and printed under that of its kind.
+    for kind in [
+        "{asyncblock@",
+        "{coroutine@",
+        "{asyncclosurebody@",
+        "{coroutine-closure@",
+        "{asyncclosure@",
+    ] {
+        if let Some(place) = key.strip_prefix(kind) {
+            let place = place.split("(#").next().unwrap_or(place);
+            return Some(format!("{{@{}", place.trim_end_matches('}')));
+        }
+    }
+    let key = key.split("(#").next().unwrap_or(&key);
+    Some(key.trim_end_matches('}').replace("{closure@", "{@"))
+}
+
+impl Body {
+    /// The type of which this is the body, if it is one of a closure or coroutine.
+    fn own_type(&self) -> Option<String> {
+        type_key(self.written_own_type()?)
+    }
+
+    /// That type, as the compiler writes it.
+    pub fn written_own_type(&self) -> Option<&str> {
+        let (_, written) = self.parameters.first()?;
+        self.name.ends_with('}').then_some(written)
+    }
+}

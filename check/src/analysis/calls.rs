@@ -1,0 +1,618 @@
+//! What a call does to the guards that it is given.
+
+use crate::mir::{Operand, Place, dereferenced};
+use crate::types::{Owns, name_and_parameters};
+
+use super::key::{is_foreign, key};
+use super::state::{Cleanups, Condition, Ending, Entry, Known, Owner, State};
+use super::walk::{Walk, futures_within};
+use super::{Kind, Way};
+
+/// What stands between the calls that a reader of the source sees.
+const PLUMBING: [&str; 40] = [
+    "into_future",
+    "new_unchecked",
+    "poll",
+    "branch",
+    "from_residual",
+    "from_output",
+    "deref",
+    "deref_mut",
+    "into_iter",
+    "next",
+    "new_display",
+    "new_debug",
+    "new_const",
+    "new_v1",
+    "from_str",
+    "get_context",
+    "as_mut",
+    "as_ref",
+    "borrow",
+    "borrow_mut",
+    "drop",
+    "into",
+    "from",
+    "index",
+    "index_mut",
+    "eq",
+    "poll_fn",
+    "must_use",
+    "_print",
+    "_eprint",
+    // What the macros of tracing ask first.
+    "le",
+    "ge",
+    "lt",
+    "gt",
+    "ne",
+    "cmp",
+    "is_never",
+    "__is_enabled",
+    "is_enabled",
+    "call",
+];
+
+/// Calls that return an empty container.
+const EMPTY: [&str; 3] = ["new", "with_capacity", "default"];
+
+/// The last name in a path, without what stands in brackets.
+pub fn last_name(path: &str) -> String {
+    let mut plain = String::new();
+    let mut depth = 0_u32;
+    let mut previous = ' ';
+    for c in path.chars() {
+        match c {
+            '<' | '{' | '(' | '[' => depth += 1,
+            '>' if previous != '-' => depth = depth.saturating_sub(1),
+            '}' | ')' | ']' => depth = depth.saturating_sub(1),
+            _ if depth == 0 => plain.push(c),
+            _ => {}
+        }
+        previous = c;
+    }
+    let mut segments = plain.rsplit("::").filter(|segment| !segment.is_empty());
+    segments.next().unwrap_or("").trim().to_owned()
+}
+
+struct Argument {
+    key: Option<String>,
+    written: String,
+    entries: Vec<(String, Entry)>,
+}
+
+impl Argument {
+    fn known(&self) -> Option<&Known> {
+        self.entries.iter().find_map(|(part, entry)| match entry {
+            Entry::Known(known) if part.is_empty() => Some(known),
+            _ => None,
+        })
+    }
+
+    fn is_armed(&self) -> bool {
+        self.entries.iter().any(|(_, entry)| {
+            matches!(entry, Entry::Owner(owner) if owner.condition != Condition::Clean)
+        })
+    }
+
+    /// The place to which the argument refers.
+    fn target(&self) -> Option<String> {
+        match self.known()? {
+            Known::Reference(to) => Some(to.clone()),
+            Known::Element(of) => Some(format!("{of}[]")),
+            _ => None,
+        }
+    }
+}
+
+fn is_reference(written: &str) -> bool {
+    written.starts_with('&') || name_and_parameters(written).0 == "Pin" && written.contains("Pin<&")
+}
+
+impl Walk<'_> {
+    pub(super) fn call(
+        &mut self,
+        block: u32,
+        into: &Place,
+        function: &str,
+        arguments: &[Operand],
+        state: &mut State,
+    ) {
+        let name = last_name(function);
+        let into_type = self.body.type_of(into).unwrap_or_default().to_owned();
+        let arguments: Vec<Argument> = arguments
+            .iter()
+            .map(|operand| self.argument(operand, state))
+            .collect();
+        let into_key = key(into, state);
+        let plumbing = PLUMBING.contains(&name.as_str()) || function.contains("Arguments");
+        self.leaves(block, function, &name, &arguments, state);
+        state.forget(&into_key);
+        if !plumbing {
+            state.last = block;
+        }
+        let first = arguments.first();
+        let target = first.and_then(Argument::target);
+        match (name.as_str(), target) {
+            ("async_drop" | "async_drop_within", Some(of))
+                if function.contains("AsyncDropGuard") =>
+            {
+                let cleanups = Cleanups {
+                    of: vec![(of, 0)],
+                    ending: Ending::All,
+                };
+                state.known.insert(into_key, Known::Future(cleanups));
+                return;
+            }
+            ("poll" | "poll_unpin", Some(of)) => {
+                if let Some(Known::Future(cleanups)) = state.known.get(&of) {
+                    let polled = Known::Polled(cleanups.clone());
+                    state.known.insert(into_key.clone(), polled);
+                }
+            }
+            ("block_on" | "block_on_stream", _) => {
+                for argument in &arguments {
+                    if let Some(Known::Future(cleanups)) = argument.known() {
+                        if cleanups.ending == Ending::All {
+                            let cleanups = cleanups.clone();
+                            self.clean_all(&cleanups, state);
+                        }
+                    }
+                }
+            }
+            ("now_or_never", _) => {
+                if let Some(Known::Future(cleanups)) = first.and_then(Argument::known) {
+                    for (of, _) in &cleanups.of {
+                        state.set(of, Condition::Interrupted);
+                    }
+                }
+                return;
+            }
+            ("branch" | "map_err" | "context" | "with_context", _) => {
+                if let Some(argument) = first {
+                    if let Some(ended @ Known::Ended(_)) = argument.known() {
+                        state.known.insert(into_key.clone(), ended.clone());
+                    }
+                    if self.pass_owner(&argument.entries, &into_key, &into_type, state) {
+                        return;
+                    }
+                }
+            }
+            ("unwrap" | "expect", _) => {
+                if let Some(Known::Ended(cleanups)) = first.and_then(Argument::known) {
+                    if cleanups.ending == Ending::IfOk {
+                        let cleanups = cleanups.clone();
+                        self.clean_all(&cleanups, state);
+                    }
+                }
+            }
+            ("is_ok" | "is_err", Some(of)) => {
+                if let Some(Known::Ended(cleanups)) = state.known.get(&of) {
+                    let ok = Known::OkIf(cleanups.clone(), name == "is_ok");
+                    state.known.insert(into_key, ok);
+                    return;
+                }
+            }
+            (
+                "entry" | "or_insert_with" | "get_or_insert_with" | "resize_with" | "extend",
+                Some(of),
+            ) if state.owners.contains_key(&of) => {
+                state.set(&of, Condition::Armed);
+            }
+            ("is_none" | "is_some" | "is_dropped" | "is_empty", Some(of)) => {
+                if state.condition(&of).is_some() || is_foreign(&of) {
+                    let clean = Known::CleanIf(of, name != "is_some");
+                    state.known.insert(into_key, clean);
+                }
+                return;
+            }
+            ("take", Some(of)) if self.krate.types.owns(&into_type) != Owns::Nothing => {
+                let mut entries = state.take(&of);
+                if entries.is_empty() {
+                    let owner = Owner::new(Condition::Armed, Some(block), &into_type);
+                    entries.push((String::new(), Entry::Owner(owner)));
+                }
+                state.put(&into_key, entries);
+                state.set(&of, Condition::Clean);
+                return;
+            }
+            ("replace" | "insert", Some(of))
+                if self.krate.types.owns(&into_type) != Owns::Nothing
+                    && name_and_parameters(&into_type).0 != "HashMap" =>
+            {
+                if name == "replace" {
+                    let mut old = state.take(&of);
+                    if old.is_empty() {
+                        let owner = Owner::new(Condition::Armed, Some(block), &into_type);
+                        old.push((String::new(), Entry::Owner(owner)));
+                    }
+                    state.put(&into_key, old);
+                    let owner = Owner::new(Condition::Armed, Some(block), &into_type);
+                    state.owners.insert(of, owner);
+                    return;
+                }
+            }
+            ("pop" | "pop_front" | "pop_back" | "pop_first" | "pop_last" | "next", Some(of))
+                if self.krate.types.owns(&into_type) != Owns::Nothing =>
+            {
+                let mut owner = Owner::new(Condition::Armed, Some(block), &into_type);
+                owner.taken_from = Some(of);
+                state.owners.insert(into_key, owner);
+                return;
+            }
+            _ => {}
+        }
+        self.returned_value(
+            block, function, &name, &arguments, &into_key, &into_type, state,
+        );
+    }
+
+    fn argument(&mut self, operand: &Operand, state: &mut State) -> Argument {
+        match operand {
+            Operand::Const(_) => Argument {
+                key: None,
+                written: String::new(),
+                entries: Vec::new(),
+            },
+            Operand::Move(place) | Operand::Copy(place) => {
+                let moved = matches!(operand, Operand::Move(_));
+                let key = key(place, state);
+                let written = self.body.type_of(place).unwrap_or_default().to_owned();
+                Argument {
+                    key: Some(key),
+                    written,
+                    entries: self.read(place, moved, state),
+                }
+            }
+        }
+    }
+
+    /// `drop(guard)`, `forget(guard)`, `list.clear()`.
+    fn leaves(
+        &mut self,
+        block: u32,
+        function: &str,
+        name: &str,
+        arguments: &[Argument],
+        state: &mut State,
+    ) {
+        let Some(first) = arguments.first() else {
+            return;
+        };
+        let owns = self.krate.types.owns(&first.written);
+        match name {
+            "drop" if owns != Owns::Nothing && function.contains("mem::drop") => {
+                // The value is in no place any more, so it is put back for a moment.
+                let Some(key) = &first.key else { return };
+                state.put(key, first.entries.clone());
+                let written = first.written.clone();
+                self.drop_value(block, key, &written, Way::Call(block), state);
+            }
+            "forget" | "leak" if owns != Owns::Nothing && first.is_armed() => {
+                self.leaked(block, first);
+            }
+            "new"
+                if function.contains("ManuallyDrop")
+                    && owns != Owns::Nothing
+                    && first.is_armed() =>
+            {
+                self.leaked(block, first);
+            }
+            "set" if function.contains("OnceLock") || function.contains("OnceCell") => {
+                if let Some(second) = arguments.get(1) {
+                    if self.krate.types.owns(&second.written) != Owns::Nothing && second.is_armed()
+                    {
+                        self.leaked(block, second);
+                    }
+                }
+            }
+            "clear" | "truncate" => {
+                let Some(of) = first.target() else { return };
+                let owner = dereferenced(&first.written).unwrap_or_default().to_owned();
+                if self.krate.types.owns(&owner) != Owns::Inside {
+                    return;
+                }
+                if !matches!(state.condition(&of), Some(Condition::Clean)) {
+                    let way = Way::Call(block);
+                    self.report_now(Kind::Inside, of.clone(), owner, None, way, block);
+                }
+                if name == "clear" {
+                    state.set(&of, Condition::Clean);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn leaked(&mut self, block: u32, argument: &Argument) {
+        let key = argument.key.clone().unwrap_or_default();
+        let written = argument.written.clone();
+        let way = Way::Call(block);
+        self.report_now(Kind::Leaked, key, written, None, way, block);
+    }
+
+    /// Hands what was in an argument on to the result, if it is of a type that can hold it.
+    fn pass_owner(
+        &self,
+        entries: &[(String, Entry)],
+        into: &str,
+        into_type: &str,
+        state: &mut State,
+    ) -> bool {
+        if self.krate.types.owns(into_type) == Owns::Nothing {
+            return false;
+        }
+        let owner = entries.iter().find_map(|(_, entry)| match entry {
+            Entry::Owner(owner) => Some(owner),
+            Entry::Known(_) => None,
+        });
+        let Some(owner) = owner else {
+            return false;
+        };
+        let mut owner = owner.clone();
+        owner.written_type = into_type.to_owned();
+        owner.without.clear();
+        state.owners.insert(into.to_owned(), owner);
+        true
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one call")]
+    fn returned_value(
+        &mut self,
+        block: u32,
+        function: &str,
+        name: &str,
+        arguments: &[Argument],
+        into: &str,
+        into_type: &str,
+        state: &mut State,
+    ) {
+        let owns = self.krate.types.owns(into_type);
+        let gives_guard = arguments.iter().any(Argument::is_armed);
+        for argument in arguments {
+            // A guard goes into a container that is lent to the call.
+            if let (true, Some(of)) = (gives_guard, argument.target()) {
+                let container = dereferenced(&argument.written).unwrap_or_default();
+                if self.krate.types.owns(container) == Owns::Inside {
+                    let owner = Owner::new(Condition::Armed, Some(block), container);
+                    state.forget(&of);
+                    state.owners.insert(of, owner);
+                }
+            }
+        }
+        if owns != Owns::Nothing {
+            let empty = arguments.is_empty() || (arguments.len() == 1 && name == "with_capacity");
+            let condition = if owns == Owns::Inside && empty && EMPTY.contains(&name) {
+                Condition::Clean
+            } else if !gives_guard && owns == Owns::Inside && self.gives_clean(arguments) {
+                Condition::Clean
+            } else {
+                Condition::Armed
+            };
+            // What a future returns comes from the call that made it.
+            let origin = if name == "poll" { state.last } else { block };
+            let owner = Owner::new(condition, Some(origin), into_type);
+            state.owners.insert(into.to_owned(), owner);
+        }
+        if let Some(Known::Polled(_)) = state.known.get(into) {
+            return;
+        }
+        let mut of = Self::futures_of(arguments, state);
+        if is_reference(into_type) || refers(into_type) || of.is_empty() {
+            self.returned_reference(name, arguments, into, into_type, state);
+            if state.known.contains_key(into) {
+                return;
+            }
+        }
+        self.add_summaries(function, arguments, into_type, state, &mut of);
+        if of.is_empty() || owns != Owns::Nothing || into_type == "()" || into_type == "bool" {
+            return;
+        }
+        let ending = ending(function, name);
+        let cleanups = Cleanups { of, ending };
+        state.known.insert(into.to_owned(), Known::Future(cleanups));
+    }
+
+    /// Whether the containers that were given had nothing in them.
+    fn gives_clean(&self, arguments: &[Argument]) -> bool {
+        let mut owners = arguments
+            .iter()
+            .filter(|argument| self.krate.types.owns(&argument.written) != Owns::Nothing)
+            .peekable();
+        owners.peek().is_some() && owners.all(|argument| !argument.is_armed())
+    }
+
+    /// The cleanups of the futures that a call is given.
+    fn futures_of(arguments: &[Argument], state: &State) -> Vec<(String, u128)> {
+        let mut of = Vec::new();
+        for (position, argument) in arguments.iter().enumerate() {
+            for (_, entry) in &argument.entries {
+                match entry {
+                    Entry::Known(Known::Future(cleanups)) => {
+                        for (cleaned, branch) in &cleanups.of {
+                            // The branches of `select(a, b)` are its parameters.
+                            let branch = if arguments.len() > 1 {
+                                position as u128
+                            } else {
+                                *branch
+                            };
+                            of.push((cleaned.clone(), branch));
+                        }
+                    }
+                    Entry::Known(Known::Reference(to)) => of.extend(futures_within(to, state)),
+                    _ => {}
+                }
+            }
+        }
+        of
+    }
+
+    /// A reference, or something that refers, to what the call was lent.
+    fn returned_reference(
+        &mut self,
+        name: &str,
+        arguments: &[Argument],
+        into: &str,
+        into_type: &str,
+        state: &mut State,
+    ) {
+        let Some(first) = arguments.first() else {
+            return;
+        };
+        let known = match first.known() {
+            Some(Known::Reference(to)) if is_reference(into_type) => match name {
+                // What a guard derefs to is not the guard.
+                "deref" | "deref_mut" if self.is_guard(&first.written) => {
+                    Known::Reference(format!("{to}*"))
+                }
+                "index" | "index_mut" => Known::Element(to.clone()),
+                _ => Known::Reference(to.clone()),
+            },
+            Some(Known::Reference(to)) => {
+                // An iterator that is lent to `next` refers to what it iterates over.
+                match state.known.get(to) {
+                    Some(element @ Known::Element(_)) => element.clone(),
+                    _ if is_container(self, &first.written) => Known::Element(to.clone()),
+                    _ => return,
+                }
+            }
+            Some(Known::Element(of)) => {
+                if self.closure_cleans(arguments) {
+                    Known::Future(Cleanups {
+                        of: vec![(of.clone(), 0)],
+                        ending: Ending::All,
+                    })
+                } else {
+                    Known::Element(of.clone())
+                }
+            }
+            _ => return,
+        };
+        state.known.insert(into.to_owned(), known);
+    }
+
+    fn is_guard(&self, written: &str) -> bool {
+        dereferenced(written).is_some_and(|to| self.krate.types.owns(to) == Owns::Guard)
+    }
+
+    /// Whether a closure among the arguments cleans up what it is given, as in `.map(|guard| guard.async_drop())`.
+    fn closure_cleans(&self, arguments: &[Argument]) -> bool {
+        arguments.iter().any(|argument| {
+            let Some(body) = self.krate.body_of_type(&argument.written) else {
+                return false;
+            };
+            let number = self.krate.bodies.iter().position(|b| std::ptr::eq(b, body));
+            let Some(number) = number else { return false };
+            let summary = self.krate.summary_of_body(number);
+            !summary.cleans.is_empty() || !summary.returns_cleanup_of.is_empty()
+        })
+    }
+
+    /// The guards that a function of the crate cleans up, of those that it is lent.
+    fn add_summaries(
+        &mut self,
+        function: &str,
+        arguments: &[Argument],
+        into_type: &str,
+        state: &mut State,
+        of: &mut Vec<(String, u128)>,
+    ) {
+        let lends = |argument: &Argument| {
+            let lent = argument.target()?;
+            let to = dereferenced(&argument.written)?;
+            (self.krate.types.owns(to) != Owns::Nothing).then_some(lent)
+        };
+        let lent: Vec<_> = arguments.iter().map(lends).collect();
+        if lent.iter().all(Option::is_none) {
+            return;
+        }
+        // An `async fn` returns its coroutine, which captured the arguments in their order.
+        let future = self.krate.summary_of_type(into_type);
+        let called = self.krate.summary_of_name(function);
+        let mut now = Vec::new();
+        for (position, lent) in lent.into_iter().enumerate() {
+            let Some(lent) = lent else { continue };
+            if future
+                .as_ref()
+                .is_some_and(|s| s.cleans.contains(&position))
+            {
+                of.push((lent, 0));
+            } else if let Some(called) = &called {
+                if called.returns_cleanup_of.contains(&position) {
+                    of.push((lent, 0));
+                } else if called.cleans.contains(&position) {
+                    now.push(lent);
+                }
+            }
+        }
+        for lent in now {
+            self.clean(&lent, state);
+        }
+    }
+}
+
+fn is_container(walk: &Walk<'_>, written: &str) -> bool {
+    let Some(to) = dereferenced(written) else {
+        return false;
+    };
+    walk.krate.types.owns(to) == Owns::Inside || to.starts_with('[')
+}
+
+/// Whether a type holds references, as an iterator or an option of one does.
+fn refers(written: &str) -> bool {
+    const REFERRING: [&str; 16] = [
+        "IterMut",
+        "ValuesMut",
+        "Iter",
+        "Map",
+        "Enumerate",
+        "Rev",
+        "Chain",
+        "Zip",
+        "Filter",
+        "FilterMap",
+        "Flatten",
+        "Take",
+        "Skip",
+        "Peekable",
+        "RangeMut",
+        "FlatMap",
+    ];
+    let (name, parameters) = name_and_parameters(written);
+    REFERRING.contains(&name)
+        || (name == "Option"
+            && parameters
+                .iter()
+                .any(|p| p.contains("&mut ") || p.contains(" mut ")))
+}
+
+fn ending(function: &str, name: &str) -> Ending {
+    if function.contains("Timeout") || name.starts_with("timeout") {
+        return Ending::IfOk;
+    }
+    if name.starts_with("try_join") {
+        return Ending::IfOk;
+    }
+    if name.starts_with("select") || name == "race" {
+        return Ending::Unknown;
+    }
+    if name == "poll_fn" {
+        let output = function
+            .rfind("poll_fn::<")
+            .map(|at| &function[at + "poll_fn::<".len()..]);
+        let output = output.map_or("", |o| {
+            crate::mir::split_commas(o).first().copied().unwrap_or("")
+        });
+        let output_name = name_and_parameters(output).0;
+        if output_name == "Out" {
+            return Ending::Branch;
+        }
+        if output_name == "Result" && function.contains("try_join") {
+            return Ending::IfOk;
+        }
+        if output_name == "Option" || output_name == "Result" && function.contains("select") {
+            return Ending::Unknown;
+        }
+    }
+    Ending::All
+}

@@ -1,0 +1,249 @@
+//! One line of a block.
+
+use super::cursor::{find_outside, outside, split_commas};
+use super::{Operand, Place, Statement, Terminator, Value};
+
+pub(super) enum Line {
+    Statement(Statement),
+    Terminator(Terminator),
+    /// It says nothing about values.
+    Nothing,
+}
+
+/// Statements that move nothing and branch nowhere.
+const IGNORED: [&str; 16] = [
+    "StorageLive(",
+    "StorageDead(",
+    "nop",
+    "PlaceMention(",
+    "FakeRead(",
+    "AscribeUserType(",
+    "Coverage::",
+    "coverage ",
+    "ConstEvalCounter",
+    "Retag(",
+    "Deinit(",
+    "assume(",
+    "copy_nonoverlapping(",
+    "BackwardIncompatibleDropHint(",
+    "backward incompatible drop(",
+    "retag(",
+];
+
+pub(super) fn read(line: &str) -> Option<Line> {
+    let line = line.strip_suffix(';').unwrap_or(line);
+    if IGNORED.iter().any(|ignored| line.starts_with(ignored)) {
+        return Some(Line::Nothing);
+    }
+    if let Some(terminator) = terminator(line) {
+        return Some(Line::Terminator(terminator?));
+    }
+    if let Some(rest) = line.strip_prefix("discriminant(") {
+        let (_, rest) = Place::read_start(rest)?;
+        let number = rest.strip_prefix(") = ")?.parse().ok()?;
+        return Some(Line::Statement(Statement::SetDiscriminant(number)));
+    }
+    let (into, rest) = Place::read_start(line)?;
+    let value = rest.strip_prefix(" = ")?;
+    if let Some(call) = call(into.clone(), value) {
+        return Some(Line::Terminator(call?));
+    }
+    Some(Line::Statement(Statement::Assign(into, self::value(value))))
+}
+
+/// `None` if the line is no terminator, `Some(None)` if it is one that was not understood.
+fn terminator(line: &str) -> Option<Option<Terminator>> {
+    match line {
+        "return" => return Some(Some(Terminator::Return)),
+        "unreachable" | "resume" | "coroutine_drop" => return Some(Some(Terminator::End)),
+        _ => {}
+    }
+    if line.starts_with("terminate(") || line.starts_with("abort") {
+        return Some(Some(Terminator::End));
+    }
+    if let Some(target) = line.strip_prefix("goto -> ") {
+        return Some(block(target).map(Terminator::Goto));
+    }
+    if line.starts_with("switchInt(") {
+        return Some(switch(line));
+    }
+    if line.starts_with("drop(") {
+        return Some(dropped(line));
+    }
+    if line.starts_with("assert(") {
+        let then = targets(line).and_then(|(_, targets)| target(targets, "success"));
+        return Some(then.map(Terminator::Goto));
+    }
+    // They are only in MIR of earlier stages.
+    if line.starts_with("falseEdge ") || line.starts_with("falseUnwind ") {
+        let then = targets(line)
+            .and_then(|(_, targets)| target(targets, "real").or_else(|| block(targets)));
+        return Some(then.map(Terminator::Goto));
+    }
+    if line.starts_with("tailcall ") || line.starts_with("asm!(") || line.starts_with("yield(") {
+        return Some(None);
+    }
+    None
+}
+
+fn block(text: &str) -> Option<u32> {
+    text.trim().strip_prefix("bb")?.parse().ok()
+}
+
+/// The text before ` -> `, and the targets after it, without their brackets.
+fn targets(line: &str) -> Option<(&str, &str)> {
+    let arrow = outside(line)
+        .filter(|&(at, byte, depth)| depth == 0 && byte == b'-' && line[at..].starts_with("-> "))
+        .map(|(at, _, _)| at)
+        .last()?;
+    let before = line[..arrow].trim_end();
+    let after = line[arrow + 3..].trim();
+    let inside = after
+        .strip_prefix('[')
+        .and_then(|inside| inside.strip_suffix(']'));
+    Some((before, inside.unwrap_or(after)))
+}
+
+/// The block that is listed under `name`.
+fn target(targets: &str, name: &str) -> Option<u32> {
+    targets.split(", ").find_map(|part| {
+        let (label, target) = part.split_once(": ")?;
+        (label == name).then(|| block(target)).flatten()
+    })
+}
+
+fn switch(line: &str) -> Option<Terminator> {
+    let (before, targets) = targets(line)?;
+    let operand = operand(before.strip_prefix("switchInt(")?.strip_suffix(')')?)?;
+    let mut edges = Vec::new();
+    for part in targets.split(", ") {
+        let (value, target) = part.split_once(": ")?;
+        let target = block(target)?;
+        if value == "otherwise" {
+            edges.push((None, target));
+        } else {
+            // A negative value is none that we compare with.
+            edges.push((Some(value.parse().unwrap_or(u128::MAX)), target));
+        }
+    }
+    Some(Terminator::Switch(operand, edges))
+}
+
+fn dropped(line: &str) -> Option<Terminator> {
+    let (before, targets) = targets(line)?;
+    let place = Place::read(before.strip_prefix("drop(")?.strip_suffix(')')?)?;
+    let then = target(targets, "return").or_else(|| block(targets));
+    Some(Terminator::Drop { place, then })
+}
+
+/// `None` if the value is no call, `Some(None)` if it is one that was not understood.
+fn call(into: Place, value: &str) -> Option<Option<Terminator>> {
+    let (before, targets) = targets(value)?;
+    if !before.ends_with(')') {
+        return None;
+    }
+    // A function pointer in a cast has an arrow, too, but no target after it.
+    let goes_somewhere = targets.starts_with("return: ")
+        || targets.starts_with("unwind")
+        || block(targets).is_some();
+    if !goes_somewhere {
+        return None;
+    }
+    Some(called(into, before, targets))
+}
+
+fn called(into: Place, before: &str, targets: &str) -> Option<Terminator> {
+    let (function, arguments) = split_call(before)?;
+    let arguments = split_commas(arguments)
+        .into_iter()
+        .map(operand)
+        .collect::<Option<_>>()?;
+    Some(Terminator::Call {
+        into,
+        function: function.to_owned(),
+        arguments,
+        then: target(targets, "return").or_else(|| block(targets)),
+    })
+}
+
+/// Splits `function(arguments)`.
+fn split_call(text: &str) -> Option<(&str, &str)> {
+    let open = outside(text)
+        .filter(|&(_, byte, depth)| depth == 0 && byte == b'(')
+        .map(|(at, _, _)| at)
+        .last()?;
+    Some((&text[..open], text[open + 1..].strip_suffix(')')?))
+}
+
+fn operand(text: &str) -> Option<Operand> {
+    let text = text.strip_prefix("no_retag ").unwrap_or(text);
+    if let Some(place) = text.strip_prefix("move ") {
+        return Place::read(place).map(Operand::Move);
+    }
+    if let Some(place) = text
+        .strip_prefix("copy ")
+        .or_else(|| text.strip_prefix("deref_copy "))
+    {
+        return Place::read(place).map(Operand::Copy);
+    }
+    // Besides `const`, there are questions to the compiler such as `ub_checks`.
+    Some(Operand::Const(
+        text.strip_prefix("const ").unwrap_or(text).to_owned(),
+    ))
+}
+
+fn value(text: &str) -> Value {
+    let text = text.strip_prefix("no_retag ").unwrap_or(text);
+    if let Some(borrowed) = text.strip_prefix('&') {
+        let borrowed = ["mut ", "raw const ", "raw mut ", "fake ", "fake shallow "]
+            .iter()
+            .find_map(|kind| borrowed.strip_prefix(kind))
+            .unwrap_or(borrowed);
+        return Place::read(borrowed).map_or(Value::Other, Value::Borrow);
+    }
+    if let Some(place) = text.strip_prefix("discriminant(") {
+        return place
+            .strip_suffix(')')
+            .and_then(Place::read)
+            .map_or(Value::Other, Value::Discriminant);
+    }
+    if text.starts_with("move ") || text.starts_with("copy ") || text.starts_with("deref_copy ") {
+        // A cast keeps the value: `move _1 as Pin<Box<dyn Future>> (PointerCoercion(..))`.
+        let uncast = find_outside(text, " as ").map_or(text, |at| &text[..at]);
+        return operand(uncast).map_or(Value::Other, Value::Use);
+    }
+    if text.starts_with("const ") {
+        return operand(text).map_or(Value::Other, Value::Use);
+    }
+    build(text).unwrap_or(Value::Other)
+}
+
+fn build(text: &str) -> Option<Value> {
+    let (name, operands) = match text.as_bytes().first()? {
+        b'(' => ("", text.strip_prefix('(')?.strip_suffix(')')?),
+        b'[' => ("[]", text.strip_prefix('[')?.strip_suffix(']')?),
+        _ if text.ends_with(" }") => {
+            let open = outside(text)
+                .filter(|&(at, byte, depth)| {
+                    depth == 0 && byte == b'{' && text[..at].ends_with(' ')
+                })
+                .map(|(at, _, _)| at)
+                .last()?;
+            (text[..open].trim_end(), &text[open + 1..text.len() - 1])
+        }
+        _ if text.ends_with(')') => split_call(text)?,
+        _ => (text, ""),
+    };
+    let operands = split_commas(operands)
+        .into_iter()
+        .map(|part| {
+            let part = part.split("; ").next().unwrap_or(part);
+            // The fields of a struct have names.
+            let unnamed = part
+                .split_once(": ")
+                .filter(|(name, _)| name.chars().all(|c| c.is_alphanumeric() || c == '_'));
+            operand(unnamed.map_or(part, |(_, value)| value))
+        })
+        .collect::<Option<Vec<_>>>()?;
+    Some(Value::Build(name.to_owned(), operands))
+}

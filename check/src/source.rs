@@ -1,0 +1,619 @@
+//! Finds in the sources what the compiler does not say: the line of a function, of a variable, of a call.
+//!
+//! On stable, MIR has no positions.
+//! So the sources are cut into tokens, and names are looked up among those of the function.
+
+mod tokens;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::types::Types;
+
+pub use tokens::{Comment, Token};
+
+/// A position in a source, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    pub line: u32,
+    pub column: u32,
+}
+
+#[derive(Debug)]
+pub struct File {
+    /// As the compiler was given it.
+    pub path: PathBuf,
+    pub text: String,
+    pub tokens: Vec<Token>,
+    pub comments: Vec<Comment>,
+    functions: Vec<Function>,
+}
+
+#[derive(Debug)]
+struct Function {
+    name: String,
+    /// The position of `fn`, and of the tokens after its body.
+    start: usize,
+    end: usize,
+    /// The line of the `impl` in which it stands.
+    impl_line: Option<u32>,
+    /// The inline modules around it.
+    modules: Vec<String>,
+}
+
+/// The part of a source in which a body stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    pub file: usize,
+    pub start: usize,
+    pub end: usize,
+    /// Where the function begins around it.
+    pub function: usize,
+}
+
+#[derive(Debug, Default)]
+pub struct Sources {
+    pub files: Vec<File>,
+}
+
+impl Sources {
+    /// Reads the sources. One that cannot be read has no positions, and nothing worse.
+    pub fn read(root: &Path, paths: &[PathBuf]) -> Self {
+        let files = paths
+            .iter()
+            .filter_map(|path| {
+                let text = std::fs::read_to_string(root.join(path)).ok()?;
+                Some(File::new(path.clone(), text))
+            })
+            .collect();
+        Self { files }
+    }
+
+    /// The structs of the sources with fields that own a guard.
+    pub fn types(&self) -> Types {
+        let mut types = Types::default();
+        // A struct may hold another one that holds a guard.
+        loop {
+            let before = types.own.len();
+            for file in &self.files {
+                for (name, fields) in file.structs() {
+                    let owning: Vec<_> = (0_u32..)
+                        .zip(fields)
+                        .filter(|(_, (_, written))| {
+                            types.owns(written) != crate::types::Owns::Nothing
+                        })
+                        .map(|(position, (field, written))| (position, field, written))
+                        .collect();
+                    if !owning.is_empty() {
+                        types.own.insert(name, owning);
+                    }
+                }
+            }
+            if types.own.len() == before {
+                return types;
+            }
+        }
+    }
+
+    /// Where the body with this path of the compiler stands.
+    pub fn region(&self, path: &str, own_type: Option<&str>) -> Option<Region> {
+        let function = self.function(path)?;
+        // A closure says where it stands itself, if no macro made it.
+        let Some(span) = own_type.and_then(span_of_type) else {
+            return Some(function);
+        };
+        let file = &self.files[function.file];
+        if file.path != Path::new(&span.0) {
+            return Some(function);
+        }
+        let first = file
+            .tokens
+            .iter()
+            .position(|token| (token.at.line, token.at.column) >= (span.1, span.2))?;
+        // The attribute of an async main stands before all of it.
+        if first <= function.start || file.tokens[first].text == "#" || first >= function.end {
+            return Some(function);
+        }
+        let (start, end) = file.body_after(first, function.end)?;
+        Some(Region {
+            start,
+            end,
+            ..function
+        })
+    }
+
+    fn function(&self, path: &str) -> Option<Region> {
+        let (impl_at, rest) = match path.find("<impl at ") {
+            Some(at) => {
+                let end = path[at..].find('>')? + at;
+                let span = crate::mir::read_span(&path[at + "<impl at ".len()..end]);
+                (span, &path[end + 1..])
+            }
+            None => (None, path),
+        };
+        let segments: Vec<&str> = rest
+            .split("::")
+            .filter(|segment| !segment.is_empty() && !segment.starts_with(['{', '<']))
+            .collect();
+        let name = *segments
+            .first()
+            .filter(|_| impl_at.is_some())
+            .or(segments.last())?;
+        let mut best: Option<(usize, Region)> = None;
+        for (number, file) in self.files.iter().enumerate() {
+            for function in &file.functions {
+                if function.name != name {
+                    continue;
+                }
+                let mut score = 1;
+                if let Some(span) = &impl_at {
+                    if file.path == Path::new(&span.file) && function.impl_line == Some(span.line) {
+                        score += 100;
+                    }
+                } else if function.impl_line.is_none() {
+                    score += 10;
+                }
+                for module in &segments[..segments.len() - 1] {
+                    let in_path = file.path.iter().any(|part| {
+                        Path::new(part)
+                            .file_stem()
+                            .is_some_and(|stem| stem == *module)
+                    });
+                    if in_path || function.modules.iter().any(|inline| inline == module) {
+                        score += 2;
+                    }
+                }
+                let region = Region {
+                    file: number,
+                    start: function.start,
+                    end: function.end,
+                    function: function.start,
+                };
+                if best.is_none_or(|(other, _)| score > other) {
+                    best = Some((score, region));
+                }
+            }
+        }
+        best.map(|(_, region)| region)
+    }
+
+    pub fn file(&self, region: Region) -> &File {
+        &self.files[region.file]
+    }
+}
+
+/// Where a type such as `{async block@src/main.rs:3:5: 3:10}` stands.
+fn span_of_type(written: &str) -> Option<(String, u32, u32)> {
+    let at = written.find('@')?;
+    let end = written[at..]
+        .find(['}', '('])
+        .map_or(written.len(), |end| at + end);
+    let span = crate::mir::read_span(written[at + 1..end].trim())?;
+    Some((span.file, span.line, span.column))
+}
+
+impl File {
+    pub fn new(path: PathBuf, text: String) -> Self {
+        let (tokens, comments) = tokens::read(&text);
+        let mut file = Self {
+            path,
+            text,
+            tokens,
+            comments,
+            functions: Vec::new(),
+        };
+        file.functions = file.find_functions();
+        file
+    }
+
+    pub fn line(&self, line: u32) -> Option<&str> {
+        self.text.lines().nth(line as usize - 1)
+    }
+
+    fn is(&self, at: usize, text: &str) -> bool {
+        self.tokens.get(at).is_some_and(|token| token.text == text)
+    }
+
+    /// The position after the bracket that closes the one at `open`.
+    fn after_bracket(&self, open: usize) -> usize {
+        let mut depth = 0_u32;
+        for (at, token) in self.tokens.iter().enumerate().skip(open) {
+            match token.text.as_str() {
+                "(" | "[" | "{" => depth += 1,
+                ")" | "]" | "}" => {
+                    depth = depth.saturating_sub(1);
+                    if depth == 0 {
+                        return at + 1;
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.tokens.len()
+    }
+
+    /// The block, or the expression, of the closure or the async block that begins at `start`.
+    fn body_after(&self, start: usize, end: usize) -> Option<(usize, usize)> {
+        let mut at = start;
+        while at < end {
+            match self.tokens[at].text.as_str() {
+                "{" => return Some((start, self.after_bracket(at))),
+                "(" | "[" => at = self.after_bracket(at),
+                "," | ")" | ";" | "]" | "}" if at > start => return Some((start, at)),
+                // The parameters of a closure may have commas.
+                "|" => {
+                    at += 1;
+                    while at < end && !self.is(at, "|") {
+                        at += 1;
+                    }
+                    at += 1;
+                }
+                _ => at += 1,
+            }
+        }
+        None
+    }
+
+    fn find_functions(&self) -> Vec<Function> {
+        let mut functions = Vec::new();
+        // The blocks that are open, with what they belong to.
+        let mut modules: Vec<(usize, String)> = Vec::new();
+        let mut impls: Vec<(usize, u32)> = Vec::new();
+        let mut at = 0;
+        while at < self.tokens.len() {
+            modules.retain(|(end, _)| *end > at);
+            impls.retain(|(end, _)| *end > at);
+            let token = &self.tokens[at];
+            match token.text.as_str() {
+                "mod" if self.is(at + 2, "{") => {
+                    let name = self.tokens[at + 1].text.clone();
+                    modules.push((self.after_bracket(at + 2), name));
+                    at += 3;
+                    continue;
+                }
+                "impl" | "trait" => {
+                    let mut open = at + 1;
+                    while open < self.tokens.len() && !self.is(open, "{") && !self.is(open, ";") {
+                        open += 1;
+                    }
+                    // `impl Trait` in a signature has a block after it, too, which is that of a function.
+                    let begins = at == 0
+                        || matches!(
+                            self.tokens[at - 1].text.as_str(),
+                            "}" | ";" | "]" | "{" | "unsafe" | "pub" | ")"
+                        );
+                    if begins && self.is(open, "{") {
+                        impls.push((self.after_bracket(open), token.at.line));
+                    }
+                }
+                "fn" if self.tokens.get(at + 1).is_some_and(|name| name.is_name) => {
+                    let mut open = at + 2;
+                    while open < self.tokens.len() && !self.is(open, "{") && !self.is(open, ";") {
+                        open = if self.is(open, "(") || self.is(open, "[") {
+                            self.after_bracket(open)
+                        } else {
+                            open + 1
+                        };
+                    }
+                    if self.is(open, "{") {
+                        functions.push(Function {
+                            name: self.tokens[at + 1].text.clone(),
+                            start: at,
+                            end: self.after_bracket(open),
+                            impl_line: impls.last().map(|(_, line)| *line),
+                            modules: modules.iter().map(|(_, name)| name.clone()).collect(),
+                        });
+                    }
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        functions
+    }
+
+    /// The structs with named or numbered fields.
+    fn structs(&self) -> BTreeMap<String, Vec<(String, String)>> {
+        let mut structs = BTreeMap::new();
+        for at in 0..self.tokens.len() {
+            if !self.is(at, "struct") || !self.tokens.get(at + 1).is_some_and(|name| name.is_name) {
+                continue;
+            }
+            let mut open = at + 2;
+            while open < self.tokens.len()
+                && !["{", "(", ";"].iter().any(|text| self.is(open, text))
+            {
+                open += 1;
+            }
+            if open >= self.tokens.len() || self.is(open, ";") {
+                continue;
+            }
+            let end = self.after_bracket(open) - 1;
+            let fields = self.fields(open + 1, end, self.is(open, "{"));
+            structs.insert(self.tokens[at + 1].text.clone(), fields);
+        }
+        structs
+    }
+
+    fn fields(&self, start: usize, end: usize, named: bool) -> Vec<(String, String)> {
+        let mut fields = Vec::new();
+        let mut at = start;
+        while at < end {
+            while self.is(at, "#") && at + 1 < end {
+                at = self.after_bracket(at + 1);
+            }
+            if self.is(at, "pub") {
+                at += 1;
+                if self.is(at, "(") {
+                    at = self.after_bracket(at);
+                }
+            }
+            let mut name = fields.len().to_string();
+            if named && at + 1 < end {
+                name.clone_from(&self.tokens[at].text);
+                at += 2;
+            }
+            let mut written = String::new();
+            let mut angles = 0_i32;
+            while at < end {
+                let text = self.tokens[at].text.as_str();
+                let previous = &self.tokens[at - 1].text;
+                match text {
+                    "," if angles <= 0 => break,
+                    "<" => angles += 1,
+                    ">" if previous != "-" => angles -= 1,
+                    _ => {}
+                }
+                if text == "(" || text == "[" {
+                    let close = self.after_bracket(at).min(end);
+                    for token in &self.tokens[at..close] {
+                        written.push_str(&token.text);
+                    }
+                    at = close;
+                    continue;
+                }
+                written.push_str(text);
+                at += 1;
+            }
+            at += 1;
+            if !written.is_empty() {
+                fields.push((name, written));
+            }
+        }
+        fields
+    }
+}
+
+impl Region {
+    /// The tokens of the body itself: those of the closures and async blocks in it belong to others.
+    fn own(self, file: &File) -> Vec<usize> {
+        let mut own = Vec::new();
+        let mut at = self.start;
+        // The body of an async block begins with `async`.
+        let mut first = true;
+        while at < self.end {
+            let inner = if first && self.start != self.function {
+                None
+            } else {
+                nested(file, at)
+            };
+            first = false;
+            match inner {
+                Some(end) if end <= self.end => at = end.max(at + 1),
+                _ => {
+                    own.push(at);
+                    at += 1;
+                }
+            }
+        }
+        own
+    }
+
+    /// The position of the binding of a variable: the `nth` of this name, or the last one outside of a closure.
+    pub fn binding(self, file: &File, name: &str, nth: Option<usize>) -> Option<usize> {
+        let is_binding = |at: &usize| {
+            let at = *at;
+            if file.tokens[at].text != name || at == 0 {
+                return false;
+            }
+            let before = file.tokens[at - 1].text.as_str();
+            let after = file
+                .tokens
+                .get(at + 1)
+                .map_or("", |token| token.text.as_str());
+            let next = file
+                .tokens
+                .get(at + 2)
+                .map_or("", |token| token.text.as_str());
+            let bound = matches!(after, ":" | "=" | "," | ")" | "|" | "in" | ";");
+            // `==` is no binding, and neither is the pattern of an arm.
+            if !bound || (after == "=" && next == "=") {
+                return false;
+            }
+            match before {
+                "let" | "mut" | "ref" | "for" => true,
+                "(" | "," | "|" => self.is_pattern(file, at),
+                _ => false,
+            }
+        };
+        if let Some(nth) = nth {
+            let own: Vec<usize> = self.own(file).into_iter().filter(is_binding).collect();
+            if let Some(at) = own.get(nth).or(own.last()) {
+                return Some(*at);
+            }
+        }
+        (self.function..self.start.max(self.function))
+            .filter(is_binding)
+            .last()
+    }
+
+    /// Whether the name in brackets is one of a pattern or a parameter, and not an argument.
+    fn is_pattern(self, file: &File, at: usize) -> bool {
+        let typed = file.is(at + 1, ":");
+        // Walk back to the start of the statement.
+        let mut before = at;
+        while before > self.function {
+            before -= 1;
+            match file.tokens[before].text.as_str() {
+                "let" | "for" | "fn" | "|" => return true,
+                ";" | "{" | "}" | "=" => return typed && file.is(before, "{"),
+                _ => {}
+            }
+        }
+        false
+    }
+
+    /// The positions at which something of this name is called.
+    pub fn calls(self, file: &File, name: &str) -> Vec<usize> {
+        let is_call = |at: &usize| {
+            let at = *at;
+            if file.tokens[at].text != name || (at > 0 && file.is(at - 1, "fn")) {
+                return false;
+            }
+            // `name(`, `name::<T>(`, and a macro that calls a function of its name.
+            file.is(at + 1, "(")
+                || file.is(at + 1, "!")
+                || (file.is(at + 1, ":") && file.is(at + 2, ":") && file.is(at + 3, "<"))
+        };
+        self.own(file).into_iter().filter(is_call).collect()
+    }
+
+    /// Where the block ends in which the token at `inside` stands.
+    pub fn end_of_block(self, file: &File, inside: usize) -> usize {
+        let mut depth = 0_i32;
+        for at in inside..self.end {
+            match file.tokens[at].text.as_str() {
+                "{" => depth += 1,
+                "}" if depth <= 0 => return at,
+                "}" => depth -= 1,
+                _ => {}
+            }
+        }
+        self.end.saturating_sub(1)
+    }
+
+    /// The first of these words that stands after `start`, and before `end`.
+    pub fn word(self, file: &File, words: &[&str], start: usize, end: usize) -> Option<usize> {
+        self.own(file)
+            .into_iter()
+            .find(|at| *at > start && *at < end && words.contains(&file.tokens[*at].text.as_str()))
+    }
+
+    /// The `?` that belongs to the call at `call`, after its arguments and further calls on its result.
+    pub fn question_mark(self, file: &File, call: usize) -> Option<usize> {
+        let mut at = call + 1;
+        while at < self.end {
+            match file.tokens[at].text.as_str() {
+                "(" | "[" => at = file.after_bracket(at),
+                "?" => return Some(at),
+                "." | ":" | "<" | ">" | "!" | "," | ")" => at += 1,
+                "{" if file.is(at - 1, "!") || file.is(at - 1, ",") => at = file.after_bracket(at),
+                _ if file.tokens[at].is_name => at += 1,
+                _ => return None,
+            }
+        }
+        None
+    }
+}
+
+/// The end of the closure or async block that begins at `at`, if one does.
+fn nested(file: &File, at: usize) -> Option<usize> {
+    let mut open = at;
+    if file.is(open, "async") {
+        open += 1;
+        if file.is(open, "move") {
+            open += 1;
+        }
+        if file.is(open, "{") {
+            return Some(file.after_bracket(open));
+        }
+        if !file.is(open, "|") {
+            return None;
+        }
+    } else if file.is(open, "|") {
+        let before = if at > 0 {
+            file.tokens[at - 1].text.as_str()
+        } else {
+            ""
+        };
+        if !matches!(before, "(" | "," | "=" | "move" | "{" | ";" | "return") {
+            return None;
+        }
+    } else {
+        return None;
+    }
+    // A closure: its parameters, then a block. Without one its few calls count as ours.
+    let mut close = open + 1;
+    while close < file.tokens.len() && !file.is(close, "|") {
+        close += 1;
+    }
+    file.is(close + 1, "{")
+        .then(|| file.after_bracket(close + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(text: &str) -> Sources {
+        Sources {
+            files: vec![File::new("src/main.rs".into(), text.to_owned())],
+        }
+    }
+
+    #[test]
+    fn the_fields_that_own_a_guard() {
+        let sources = sources(
+            "pub struct A<T> { n: HashMap<u8, u8>, #[x(1)] pub(crate) s: Option<AsyncDropGuard<T>>, }
+             struct B(u8, A<u8>); struct C;",
+        );
+        let types = sources.types();
+        let own = |name: &str| {
+            let fields = types.own[name].iter();
+            fields
+                .map(|(n, name, _)| (*n, name.clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(own("A"), [(1, "s".to_owned())]);
+        assert_eq!(own("B"), [(1, "1".to_owned())]);
+        assert!(!types.own.contains_key("C"));
+    }
+
+    #[test]
+    fn a_method_is_found_by_the_line_of_its_impl() {
+        let sources =
+            sources("impl A {\n fn run() {}\n}\nimpl B {\n fn run() { x() }\n}\nfn run() {}");
+        let line = |path: &str| {
+            let region = sources.region(path, None).unwrap();
+            sources.files[0].tokens[region.start].at.line
+        };
+        assert_eq!(line("<impl at src/main.rs:1:1: 1:7>::run"), 2);
+        assert_eq!(line("<impl at src/main.rs:4:1: 4:7>::run::{closure#0}"), 5);
+        assert_eq!(line("run"), 7);
+    }
+
+    #[test]
+    fn calls_of_inner_blocks_belong_to_them() {
+        let sources =
+            sources("async fn f() { a(); spawn(async move { a(); }); g(|x| { a(x) }); a()?; }");
+        let file = &sources.files[0];
+        let region = sources.region("f", None).unwrap();
+        let calls = region.calls(file, "a");
+        assert_eq!(calls.len(), 2);
+        assert!(region.question_mark(file, calls[0]).is_none());
+        assert!(region.question_mark(file, calls[1]).is_some());
+    }
+
+    #[test]
+    fn the_second_of_two_bindings() {
+        let sources = sources("fn f(a: u8) { let b = g(a); let mut a = b; if let Some(a) = a {} }");
+        let file = &sources.files[0];
+        let region = sources.region("f", None).unwrap();
+        let column = |nth| {
+            file.tokens[region.binding(file, "a", Some(nth)).unwrap()]
+                .at
+                .column
+        };
+        assert_eq!([column(0), column(1), column(2)], [6, 37, 56]);
+    }
+}
