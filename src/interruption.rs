@@ -103,7 +103,7 @@ async fn up_to_operation<F: Future + Unpin>(operation: usize, mut cleanup: F) ->
 }
 
 /// Some operations of tokio are made of others, and need a unit of the budget for each: `copy_buf` holds one while it reads.
-/// With fewer units left they give theirs back, and look as if they waited, but are woken at once and try again, for ever.
+/// With fewer units left they give theirs back. That looks like a wait, but they are woken at once and would try again without end.
 const MOST_UNITS_OF_AN_OPERATION: usize = 4;
 
 /// So many waits without an operation in between are such an attempt.

@@ -18,7 +18,7 @@ use tokio::task::coop::{self, RestoreOnPending};
 /// If there is more to take than this, then nothing is being counted.
 const NO_BUDGET_IS_LARGER: usize = 256;
 
-/// There is nothing to count with: the poll did not come from a task of tokio, or from inside of `unconstrained`.
+/// We can't count: the poll did not come from a task of tokio, or it came through `unconstrained`.
 #[derive(Debug)]
 pub(crate) struct NoBudget;
 

@@ -1,4 +1,4 @@
-//! Where a test runs, so that what it asks for does not reach the tests beside it.
+//! The place in which a test runs, so that what it asks for does not reach the tests beside it.
 
 use std::thread::{self, ThreadId};
 
@@ -22,8 +22,8 @@ impl Whereabouts {
     /// Whether this code runs on behalf of the same test: in its runtime, on its thread,
     /// or on a thread that belongs to no runtime and has no name.
     ///
-    /// The test harness names the thread of each test, so a nameless one was started by a test,
-    /// and there is no telling by which.
+    /// The test harness names the thread of each test, so a thread without a name was started by one of them.
+    /// We can't tell by which, and take it for ours.
     pub(crate) fn reach_here(&self) -> bool {
         let here = Self::here();
         self.is_same(&here) || here.runtime.is_none() && thread::current().name().is_none()

@@ -82,10 +82,9 @@ use crate::interruption;
 /// ```
 #[track_caller]
 pub fn interrupt_cleanups(n: usize) -> Interruptions {
-    assert!(
-        n > 0,
-        "interrupt_cleanups(0): the first operation has the number 1"
-    );
+    if n == 0 {
+        panic!("interrupt_cleanups(0): the first operation has the number 1");
+    }
     Interruptions {
         interrupted: interruption::ask(n),
     }

@@ -22,7 +22,10 @@ use crate::operations::{Meter, NoBudget};
 /// Everything of tokio that takes from its cooperative budget, see [`tokio::task::coop`]: reads and writes of sockets,
 /// pipes and files, timers, channels, locks, and the end of a task that was awaited.
 /// What other crates do is only seen where it waits.
-/// The operations of a task that the scenario spawns are not counted: cutting the scenario off doesn't stop that task.
+/// The operations of a task that the scenario spawns are not counted, because cutting the scenario off doesn't stop that task.
+/// Nor does it stop what runs on a blocking thread, such as an operation of `tokio::fs` that has begun.
+///
+/// The scenario must come to an end if it isn't cut off. If it doesn't, neither does the sweep.
 ///
 /// # Panics
 ///

@@ -36,7 +36,7 @@ const KNOWN_FAULTS: [(&str, usize); 13] = [
 
 fn main() -> ExitCode {
     let executables = program::build_examples();
-    let programs = labelled_works();
+    let programs = works();
     let mut trials = Vec::new();
     for name in &programs {
         let Some(executable) = executables.get(name).cloned() else {
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
         Ok(())
     }));
     trials.push(Trial::test("every_known_fault_is_a_program", || {
-        let programs = labelled_works();
+        let programs = works();
         let unknown: Vec<_> = KNOWN_FAULTS
             .iter()
             .filter(|(name, _)| !programs.contains(*name))
@@ -91,7 +91,7 @@ fn main() -> ExitCode {
 }
 
 /// The programs under the label *Works*.
-fn labelled_works() -> BTreeSet<String> {
+fn works() -> BTreeSet<String> {
     let blocks = chapters()
         .into_iter()
         .flat_map(|chapter| markdown::listings(&chapter).blocks);
