@@ -82,19 +82,19 @@ where
 {
     let called_from = Location::caller();
     // Held, because the cleanup of the other value can be cancelled, and a hook can panic.
-    let first = first.map_err(|error| HeldError::from_cleanup_of::<T>(error, called_from));
-    let second = second.map_err(|error| HeldError::from_cleanup_of::<U>(error, called_from));
+    let mut first = first.map_err(|error| HeldError::from_cleanup_of::<T>(error, called_from));
+    let mut second = second.map_err(|error| HeldError::from_cleanup_of::<U>(error, called_from));
     async move {
+        // Borrowed while they are cleaned up: the future would have room for each guard that is moved.
+        match (&mut first, &mut second) {
+            (Err(_), Ok(second)) => clean_up_after_error(second).await,
+            (Ok(first), Err(_)) => clean_up_after_error(first).await,
+            (Ok(_), Ok(_)) | (Err(_), Err(_)) => {}
+        }
         match (first, second) {
             (Ok(first), Ok(second)) => Ok((first, second)),
-            (Err(error), Ok(mut second)) => {
-                clean_up_after_error(&mut second).await;
-                Err(error.into_inner().into())
-            }
-            (Ok(mut first), Err(error)) => {
-                clean_up_after_error(&mut first).await;
-                Err(error.into_inner().into())
-            }
+            (Err(error), Ok(_)) => Err(error.into_inner().into()),
+            (Ok(_), Err(error)) => Err(error.into_inner().into()),
             (Err(first), Err(second)) => {
                 drop(second);
                 Err(first.into_inner().into())
