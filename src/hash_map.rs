@@ -94,18 +94,11 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
-    /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
-    /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
+    /// # use asyncdrop::{AsyncDropHashMap, BoxedAsyncDropWith};
+    /// # use std::io;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let mut sessions = AsyncDropHashMap::<&str, Session>::new();
+    /// let mut sessions = AsyncDropHashMap::<&str, BoxedAsyncDropWith<u32, io::Error>>::new();
     /// assert!(sessions.is_empty());
     /// // An empty map is a guard too.
     /// sessions.async_drop().await.unwrap();
@@ -130,21 +123,16 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// let mut sessions = AsyncDropHashMap::new();
-    /// assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
+    /// assert!(sessions.insert("ada", open_session(1)).is_none());
     ///
-    /// if let Some(mut old) = sessions.insert("ada", AsyncDropGuard::new(Session { id: 2 })) {
+    /// if let Some(mut old) = sessions.insert("ada", open_session(2)) {
     ///     assert_eq!(old.id, 1);
     ///     old.async_drop().await?;
     /// }
@@ -166,21 +154,16 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// let mut sessions = AsyncDropHashMap::new();
-    /// assert!(sessions.try_insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_ok());
+    /// assert!(sessions.try_insert("ada", open_session(1)).is_ok());
     ///
-    /// if let Err(mut taken) = sessions.try_insert("ada", AsyncDropGuard::new(Session { id: 2 })) {
+    /// if let Err(mut taken) = sessions.try_insert("ada", open_session(2)) {
     ///     assert_eq!(taken.key, "ada");
     ///     taken.value.async_drop().await?;
     /// }
@@ -206,20 +189,15 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// assert_eq!(sessions.get("ada").map(|session| session.id), Some(1));
     /// assert!(sessions.get("eve").is_none());
     /// # sessions.async_drop().await.unwrap();
@@ -239,20 +217,15 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// if let Some(session) = sessions.get_mut("ada") {
     ///     session.id = 7;
     /// }
@@ -274,20 +247,15 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// if let Some(mut session) = sessions.remove("ada") {
     ///     session.async_drop().await.unwrap();
     /// }
@@ -309,20 +277,15 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// assert!(sessions.contains_key("ada"));
     /// assert!(!sessions.contains_key("eve"));
     /// # sessions.async_drop().await.unwrap();
@@ -344,20 +307,15 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// assert_eq!(sessions.len(), 2);
     /// # sessions.async_drop().await.unwrap();
     /// # }
@@ -372,20 +330,15 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// assert!(!sessions.is_empty());
     /// # sessions.async_drop().await.unwrap();
     /// # }
@@ -400,20 +353,15 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// for (user, session) in sessions.iter() {
     ///     println!("{user} has session {}", session.id);
     /// }
@@ -430,20 +378,15 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// for (_, session) in sessions.iter_mut() {
     ///     session.id += 100;
     /// }
@@ -462,20 +405,15 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// let mut users: Vec<_> = sessions.keys().collect();
     /// users.sort();
     /// assert_eq!(users, [&"ada", &"bob"]);
@@ -491,20 +429,15 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// assert_eq!(sessions.values().map(|session| session.id).max(), Some(2));
     /// # sessions.async_drop().await.unwrap();
     /// # }
@@ -523,20 +456,15 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// for (user, mut session) in sessions.drain() {
     ///     println!("goodbye {user}");
     ///     session.async_drop().await.unwrap();
@@ -592,21 +520,16 @@ impl<K: Debug, V: AsyncDrop + Debug> Debug for AsyncDropHashMap<K, V> {
 /// # Examples
 ///
 /// ```
-/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+/// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
 /// # use std::convert::Infallible;
-/// # #[derive(Debug)]
 /// # struct Session { id: u32 }
-/// # #[async_trait]
-/// # impl AsyncDrop for Session {
-/// #     type Error = Infallible;
-/// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-/// # }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
+/// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
 /// # let mut sessions = AsyncDropHashMap::new();
-/// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-/// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
-/// if let Err(taken) = sessions.try_insert("ada", AsyncDropGuard::new(Session { id: 3 })) {
+/// # assert!(sessions.insert("ada", open_session(1)).is_none());
+/// # assert!(sessions.insert("bob", open_session(2)).is_none());
+/// if let Err(taken) = sessions.try_insert("ada", open_session(3)) {
 ///     eprintln!("{taken}");
 ///     let mut session = taken.value;
 ///     session.async_drop().await.unwrap();
