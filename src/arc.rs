@@ -88,18 +88,13 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
+    /// # use asyncdrop::{AsyncDropArc, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Pool { size: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Pool {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let mut pool = AsyncDropArc::new(AsyncDropGuard::new(Pool { size: 4 }));
+    /// # let open_pool = |size| AsyncDropWith::new(Pool { size }, async |_| Ok::<(), Infallible>(()));
+    /// let mut pool = AsyncDropArc::new(open_pool(4));
     /// assert_eq!(pool.size, 4);
     /// pool.async_drop().await.unwrap();
     /// # }
@@ -128,18 +123,12 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
+    /// # use asyncdrop::{AsyncDropArc, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
-    /// # struct Pool;
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Pool {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let mut first = AsyncDropArc::new(AsyncDropGuard::new(Pool));
+    /// # let open_pool = || AsyncDropWith::new((), async |()| Ok::<(), Infallible>(()));
+    /// let mut first = AsyncDropArc::new(open_pool());
     /// let mut second = AsyncDropArc::clone(&first);
     /// assert_eq!(AsyncDropArc::strong_count(&first), 2);
     /// assert!(AsyncDropArc::ptr_eq(&first, &second));
@@ -180,18 +169,12 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
+    /// # use asyncdrop::{AsyncDropArc, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
-    /// # struct Pool;
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Pool {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let mut pool = AsyncDropArc::new(AsyncDropGuard::new(Pool));
+    /// # let open_pool = || AsyncDropWith::new((), async |()| Ok::<(), Infallible>(()));
+    /// let mut pool = AsyncDropArc::new(open_pool());
     /// let cached = AsyncDropArc::downgrade(&pool);
     /// pool.async_drop().await.unwrap();
     /// assert!(cached.upgrade().is_none());
@@ -214,18 +197,13 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
+    /// # use asyncdrop::{AsyncDropArc, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Pool { size: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Pool {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let mut first = AsyncDropArc::new(AsyncDropGuard::new(Pool { size: 4 }));
+    /// # let open_pool = |size| AsyncDropWith::new(Pool { size }, async |_| Ok::<(), Infallible>(()));
+    /// let mut first = AsyncDropArc::new(open_pool(4));
     /// assert_eq!(AsyncDropArc::strong_count(&first), 1);
     /// let mut second = AsyncDropArc::clone(&first);
     /// assert_eq!(AsyncDropArc::strong_count(&first), 2);
@@ -252,20 +230,15 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
+    /// # use asyncdrop::{AsyncDropArc, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Pool { size: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Pool {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let mut first = AsyncDropArc::new(AsyncDropGuard::new(Pool { size: 4 }));
+    /// # let open_pool = |size| AsyncDropWith::new(Pool { size }, async |_| Ok::<(), Infallible>(()));
+    /// let mut first = AsyncDropArc::new(open_pool(4));
     /// let mut second = AsyncDropArc::clone(&first);
-    /// let mut stranger = AsyncDropArc::new(AsyncDropGuard::new(Pool { size: 4 }));
+    /// let mut stranger = AsyncDropArc::new(open_pool(4));
     /// assert!(AsyncDropArc::ptr_eq(&first, &second));
     /// assert!(!AsyncDropArc::ptr_eq(&first, &stranger));
     /// # first.async_drop().await.unwrap();
@@ -294,18 +267,12 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
+    /// # use asyncdrop::{AsyncDropArc, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
-    /// # struct Pool;
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Pool {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let first = AsyncDropArc::new(AsyncDropGuard::new(Pool));
+    /// # let open_pool = || AsyncDropWith::new((), async |()| Ok::<(), Infallible>(()));
+    /// let first = AsyncDropArc::new(open_pool());
     /// let second = AsyncDropArc::clone(&first);
     /// assert!(AsyncDropArc::into_inner(first).is_none());
     ///
@@ -387,19 +354,14 @@ impl<T: Debug> Debug for AsyncDropArc<T> {
 /// # Examples
 ///
 /// ```
-/// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropWeak, async_trait};
+/// # use asyncdrop::{AsyncDropArc, AsyncDropWeak, AsyncDropWith};
 /// # use std::convert::Infallible;
-/// # #[derive(Debug)]
 /// # struct Pool { size: u32 }
-/// # #[async_trait]
-/// # impl AsyncDrop for Pool {
-/// #     type Error = Infallible;
-/// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-/// # }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let mut pool = AsyncDropArc::new(AsyncDropGuard::new(Pool { size: 4 }));
-/// let metrics: AsyncDropWeak<Pool> = AsyncDropArc::downgrade(&pool);
+/// # let open_pool = |size| AsyncDropWith::new(Pool { size }, async |_| Ok::<(), Infallible>(()));
+/// let mut pool = AsyncDropArc::new(open_pool(4));
+/// let metrics: AsyncDropWeak<_> = AsyncDropArc::downgrade(&pool);
 ///
 /// // Nobody has to end the metrics' reference.
 /// pool.async_drop().await.unwrap();
@@ -419,18 +381,12 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
+    /// # use asyncdrop::{AsyncDropArc, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
-    /// # struct Pool;
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Pool {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let mut pool = AsyncDropArc::new(AsyncDropGuard::new(Pool));
+    /// # let open_pool = || AsyncDropWith::new((), async |()| Ok::<(), Infallible>(()));
+    /// let mut pool = AsyncDropArc::new(open_pool());
     /// let cached = AsyncDropArc::downgrade(&pool);
     ///
     /// if let Some(mut pool) = cached.upgrade() {

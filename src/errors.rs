@@ -14,23 +14,18 @@ use crate::panics::FirstPanic;
 /// # Examples
 ///
 /// ```
-/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_drop_all, async_trait};
-/// # use std::io;
-/// # #[derive(Debug)]
-/// # struct Upload { complete: bool }
-/// # #[async_trait]
-/// # impl AsyncDrop for Upload {
-/// #     type Error = io::Error;
-/// #     async fn async_drop_impl(&mut self) -> io::Result<()> {
-/// #         if self.complete { Ok(()) } else { Err(io::Error::other("half of it is missing")) }
-/// #     }
-/// # }
+/// use asyncdrop::{AsyncDropWith, async_drop_all};
+/// use std::io;
+///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let uploads = [
-///     ("photo.jpg", AsyncDropGuard::new(Upload { complete: true })),
-///     ("film.mp4", AsyncDropGuard::new(Upload { complete: false })),
-/// ];
+/// let upload = |complete| {
+///     AsyncDropWith::new(complete, async |complete| match complete {
+///         true => Ok(()),
+///         false => Err(io::Error::other("half of it is missing")),
+///     })
+/// };
+/// let uploads = [("photo.jpg", upload(true)), ("film.mp4", upload(false))];
 /// let errors = async_drop_all(uploads).await.unwrap_err();
 ///
 /// assert_eq!(errors.to_string(), r#"1 of 2 cleanups failed: "film.mp4": half of it is missing"#);
@@ -62,25 +57,16 @@ impl<K, E> DropErrors<K, E> {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_drop_all, async_trait};
-    /// # #[derive(Debug)]
-    /// # struct Upload { complete: bool }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Upload {
-    /// #     type Error = String;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), String> {
-    /// #         if self.complete { Ok(()) } else { Err("half of it is missing".into()) }
-    /// #     }
-    /// # }
+    /// # use asyncdrop::{AsyncDropWith, async_drop_all};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// # let photo = AsyncDropGuard::new(Upload { complete: true });
-    /// # let film = AsyncDropGuard::new(Upload { complete: false });
+    /// # let upload = |result| AsyncDropWith::new((), async move |()| result);
+    /// # let [photo, film] = [Ok(()), Err("half of it is missing")].map(upload);
     /// let errors = async_drop_all([("photo.jpg", photo), ("film.mp4", film)]).await.unwrap_err();
     /// for (name, error) in errors.iter() {
     ///     println!("{name}: {error}");
     /// }
-    /// # assert_eq!(errors.iter().next(), Some((&"film.mp4", &"half of it is missing".to_owned())));
+    /// # assert_eq!(errors.iter().next(), Some((&"film.mp4", &"half of it is missing")));
     /// # }
     /// ```
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &E)> {
@@ -92,20 +78,11 @@ impl<K, E> DropErrors<K, E> {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_drop_all, async_trait};
-    /// # #[derive(Debug)]
-    /// # struct Upload { complete: bool }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Upload {
-    /// #     type Error = String;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), String> {
-    /// #         if self.complete { Ok(()) } else { Err("half of it is missing".into()) }
-    /// #     }
-    /// # }
+    /// # use asyncdrop::{AsyncDropWith, async_drop_all};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// # let photo = AsyncDropGuard::new(Upload { complete: true });
-    /// # let film = AsyncDropGuard::new(Upload { complete: false });
+    /// # let upload = |result| AsyncDropWith::new((), async move |()| result);
+    /// # let [photo, film] = [Ok(()), Err("half of it is missing")].map(upload);
     /// let errors = async_drop_all([("photo.jpg", photo), ("film.mp4", film)]).await.unwrap_err();
     /// assert_eq!(errors.len(), 1);
     /// # }
@@ -126,20 +103,11 @@ impl<K, E> DropErrors<K, E> {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_drop_all, async_trait};
-    /// # #[derive(Debug)]
-    /// # struct Upload { complete: bool }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Upload {
-    /// #     type Error = String;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), String> {
-    /// #         if self.complete { Ok(()) } else { Err("half of it is missing".into()) }
-    /// #     }
-    /// # }
+    /// # use asyncdrop::{AsyncDropWith, async_drop_all};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// # let photo = AsyncDropGuard::new(Upload { complete: true });
-    /// # let film = AsyncDropGuard::new(Upload { complete: false });
+    /// # let upload = |result| AsyncDropWith::new((), async move |()| result);
+    /// # let [photo, film] = [Ok(()), Err("half of it is missing")].map(upload);
     /// let errors = async_drop_all([("photo.jpg", photo), ("film.mp4", film)]).await.unwrap_err();
     /// assert_eq!(errors.total(), 2);
     /// # }

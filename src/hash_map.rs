@@ -97,18 +97,11 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
-    /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
-    /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
+    /// # use asyncdrop::{AsyncDropHashMap, BoxedAsyncDropWith};
+    /// # use std::io;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let mut sessions = AsyncDropHashMap::<&str, Session>::new();
+    /// let mut sessions = AsyncDropHashMap::<&str, BoxedAsyncDropWith<u32, io::Error>>::new();
     /// assert!(sessions.is_empty());
     /// // An empty map is a guard too.
     /// sessions.async_drop().await.unwrap();
@@ -133,21 +126,16 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// let mut sessions = AsyncDropHashMap::new();
-    /// assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
+    /// assert!(sessions.insert("ada", open_session(1)).is_none());
     ///
-    /// if let Some(mut old) = sessions.insert("ada", AsyncDropGuard::new(Session { id: 2 })) {
+    /// if let Some(mut old) = sessions.insert("ada", open_session(2)) {
     ///     assert_eq!(old.id, 1);
     ///     old.async_drop().await?;
     /// }
@@ -169,21 +157,16 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// let mut sessions = AsyncDropHashMap::new();
-    /// assert!(sessions.try_insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_ok());
+    /// assert!(sessions.try_insert("ada", open_session(1)).is_ok());
     ///
-    /// if let Err(mut taken) = sessions.try_insert("ada", AsyncDropGuard::new(Session { id: 2 })) {
+    /// if let Err(mut taken) = sessions.try_insert("ada", open_session(2)) {
     ///     assert_eq!(taken.key, "ada");
     ///     taken.value.async_drop().await?;
     /// }
@@ -209,20 +192,15 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// assert_eq!(sessions.get("ada").map(|session| session.id), Some(1));
     /// assert!(sessions.get("eve").is_none());
     /// # sessions.async_drop().await.unwrap();
@@ -242,20 +220,15 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// if let Some(session) = sessions.get_mut("ada") {
     ///     session.id = 7;
     /// }
@@ -277,20 +250,15 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// if let Some(mut session) = sessions.remove("ada") {
     ///     session.async_drop().await.unwrap();
     /// }
@@ -312,20 +280,15 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// assert!(sessions.contains_key("ada"));
     /// assert!(!sessions.contains_key("eve"));
     /// # sessions.async_drop().await.unwrap();
@@ -347,20 +310,15 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// assert_eq!(sessions.len(), 2);
     /// # sessions.async_drop().await.unwrap();
     /// # }
@@ -375,20 +333,15 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// assert!(!sessions.is_empty());
     /// # sessions.async_drop().await.unwrap();
     /// # }
@@ -403,20 +356,15 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// for (user, session) in sessions.iter() {
     ///     println!("{user} has session {}", session.id);
     /// }
@@ -433,20 +381,15 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// for (_, session) in sessions.iter_mut() {
     ///     session.id += 100;
     /// }
@@ -465,20 +408,15 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// let mut users: Vec<_> = sessions.keys().collect();
     /// users.sort();
     /// assert_eq!(users, [&"ada", &"bob"]);
@@ -494,20 +432,15 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// assert_eq!(sessions.values().map(|session| session.id).max(), Some(2));
     /// # sessions.async_drop().await.unwrap();
     /// # }
@@ -526,20 +459,15 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+    /// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Session { id: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Session {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
     /// # let mut sessions = AsyncDropHashMap::new();
-    /// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-    /// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
+    /// # assert!(sessions.insert("ada", open_session(1)).is_none());
+    /// # assert!(sessions.insert("bob", open_session(2)).is_none());
     /// for (user, mut session) in sessions.drain() {
     ///     println!("goodbye {user}");
     ///     session.async_drop().await.unwrap();
@@ -596,21 +524,16 @@ impl<K: Debug, V: AsyncDrop + Debug> Debug for AsyncDropHashMap<K, V> {
 /// # Examples
 ///
 /// ```
-/// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, async_trait};
+/// # use asyncdrop::{AsyncDropHashMap, AsyncDropWith};
 /// # use std::convert::Infallible;
-/// # #[derive(Debug)]
 /// # struct Session { id: u32 }
-/// # #[async_trait]
-/// # impl AsyncDrop for Session {
-/// #     type Error = Infallible;
-/// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-/// # }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
+/// # let open_session = |id| AsyncDropWith::new(Session { id }, async |_| Ok::<(), Infallible>(()));
 /// # let mut sessions = AsyncDropHashMap::new();
-/// # assert!(sessions.insert("ada", AsyncDropGuard::new(Session { id: 1 })).is_none());
-/// # assert!(sessions.insert("bob", AsyncDropGuard::new(Session { id: 2 })).is_none());
-/// if let Err(taken) = sessions.try_insert("ada", AsyncDropGuard::new(Session { id: 3 })) {
+/// # assert!(sessions.insert("ada", open_session(1)).is_none());
+/// # assert!(sessions.insert("bob", open_session(2)).is_none());
+/// if let Err(taken) = sessions.try_insert("ada", open_session(3)) {
 ///     eprintln!("{taken}");
 ///     let mut session = taken.value;
 ///     session.async_drop().await.unwrap();

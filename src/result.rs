@@ -86,18 +86,13 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropResult, async_trait};
+    /// # use asyncdrop::{AsyncDropResult, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Lease { seconds: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Lease {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// # let answer: Result<_, String> = Ok(AsyncDropGuard::new(Lease { seconds: 30 }));
+    /// # let take_lease = |seconds| AsyncDropWith::new(Lease { seconds }, async |_| Ok::<(), Infallible>(()));
+    /// # let answer: Result<_, String> = Ok(take_lease(30));
     /// let mut lease = AsyncDropResult::new(answer);
     /// lease.async_drop().await.unwrap();
     /// # }
@@ -120,18 +115,13 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropResult, async_trait};
+    /// # use asyncdrop::{AsyncDropResult, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Lease { seconds: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Lease {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), String> {
-    /// # let lease: Result<_, String> = Ok(AsyncDropGuard::new(Lease { seconds: 30 }));
+    /// # let take_lease = |seconds| AsyncDropWith::new(Lease { seconds }, async |_| Ok::<(), Infallible>(()));
+    /// # let lease: Result<_, String> = Ok(take_lease(30));
     /// let lease = AsyncDropResult::new(lease);
     /// let mut lease = AsyncDropResult::into_inner(lease)?;
     /// assert_eq!(lease.seconds, 30);
@@ -150,18 +140,13 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropResult, async_trait};
+    /// # use asyncdrop::{AsyncDropResult, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Lease { seconds: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Lease {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// # let answer: Result<_, String> = Ok(AsyncDropGuard::new(Lease { seconds: 30 }));
+    /// # let take_lease = |seconds| AsyncDropWith::new(Lease { seconds }, async |_| Ok::<(), Infallible>(()));
+    /// # let answer: Result<_, String> = Ok(take_lease(30));
     /// let mut lease = AsyncDropResult::new(answer);
     /// assert_eq!(lease.ok().map(|lease| lease.seconds), Some(30));
     /// # lease.async_drop().await.unwrap();
@@ -177,17 +162,11 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropResult, async_trait};
-    /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
-    /// # struct Lease { seconds: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Lease {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
+    /// # use asyncdrop::{AsyncDropGuard, AsyncDropResult, BoxedAsyncDropWith};
+    /// # use std::io;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// # type Lease = BoxedAsyncDropWith<u32, io::Error>;
     /// let refused: Result<AsyncDropGuard<Lease>, _> = Err("no address is left");
     /// let mut lease = AsyncDropResult::new(refused);
     /// assert_eq!(lease.err(), Some(&"no address is left"));
@@ -208,18 +187,13 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropResult, async_trait};
+    /// # use asyncdrop::{AsyncDropResult, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Lease { seconds: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Lease {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// # let answer: Result<_, String> = Ok(AsyncDropGuard::new(Lease { seconds: 30 }));
+    /// # let take_lease = |seconds| AsyncDropWith::new(Lease { seconds }, async |_| Ok::<(), Infallible>(()));
+    /// # let answer: Result<_, String> = Ok(take_lease(30));
     /// let mut lease = AsyncDropResult::new(answer);
     /// match lease.as_ref() {
     ///     Ok(lease) => println!("ours for {} seconds", lease.seconds),
@@ -242,18 +216,13 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropResult, async_trait};
+    /// # use asyncdrop::{AsyncDropResult, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Lease { seconds: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Lease {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// # let answer: Result<_, String> = Ok(AsyncDropGuard::new(Lease { seconds: 30 }));
+    /// # let take_lease = |seconds| AsyncDropWith::new(Lease { seconds }, async |_| Ok::<(), Infallible>(()));
+    /// # let answer: Result<_, String> = Ok(take_lease(30));
     /// let mut lease = AsyncDropResult::new(answer);
     /// if let Ok(lease) = lease.as_mut() {
     ///     lease.seconds += 60;

@@ -143,18 +143,13 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropShared, async_trait};
+    /// # use asyncdrop::{AsyncDropShared, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Pool { size: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Pool {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let mut shared = AsyncDropShared::new(async { AsyncDropGuard::new(Pool { size: 4 }) });
+    /// # let open_pool = |size| AsyncDropWith::new(Pool { size }, async |_| Ok::<(), Infallible>(()));
+    /// let mut shared = AsyncDropShared::new(async { open_pool(4) });
     /// // Nobody asked for the pool. It is created now, to be cleaned up.
     /// shared.async_drop().await.unwrap();
     /// # }
@@ -189,18 +184,13 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropShared, async_trait};
+    /// # use asyncdrop::{AsyncDropShared, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Pool { size: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Pool {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let mut first = AsyncDropShared::new(async { AsyncDropGuard::new(Pool { size: 4 }) });
+    /// # let open_pool = |size| AsyncDropWith::new(Pool { size }, async |_| Ok::<(), Infallible>(()));
+    /// let mut first = AsyncDropShared::new(async { open_pool(4) });
     /// let mut second = AsyncDropShared::clone(&first);
     /// first.async_drop().await.unwrap();
     ///
@@ -246,18 +236,13 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropShared, async_trait};
+    /// # use asyncdrop::{AsyncDropShared, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Pool { size: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Pool {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let mut shared = AsyncDropShared::new(async { AsyncDropGuard::new(Pool { size: 4 }) });
+    /// # let open_pool = |size| AsyncDropWith::new(Pool { size }, async |_| Ok::<(), Infallible>(()));
+    /// let mut shared = AsyncDropShared::new(async { open_pool(4) });
     /// let mut pool = shared.get().await;
     /// assert_eq!(pool.size, 4);
     /// pool.async_drop().await.unwrap();
@@ -284,18 +269,13 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropShared, async_trait};
+    /// # use asyncdrop::{AsyncDropShared, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Pool { size: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Pool {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let mut shared = AsyncDropShared::new(async { AsyncDropGuard::new(Pool { size: 4 }) });
+    /// # let open_pool = |size| AsyncDropWith::new(Pool { size }, async |_| Ok::<(), Infallible>(()));
+    /// let mut shared = AsyncDropShared::new(async { open_pool(4) });
     /// assert!(shared.peek().is_none());
     ///
     /// let mut pool = (&*shared).await;
@@ -456,18 +436,13 @@ impl Wake for Wakes {
 /// # Examples
 ///
 /// ```
-/// # use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropShared, async_trait};
+/// # use asyncdrop::{AsyncDropArc, AsyncDropShared, AsyncDropWith};
 /// # use std::convert::Infallible;
-/// # #[derive(Debug)]
 /// # struct Pool { size: u32 }
-/// # #[async_trait]
-/// # impl AsyncDrop for Pool {
-/// #     type Error = Infallible;
-/// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-/// # }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let mut shared = AsyncDropShared::new(async { AsyncDropGuard::new(Pool { size: 4 }) });
+/// # let open_pool = |size| AsyncDropWith::new(Pool { size }, async |_| Ok::<(), Infallible>(()));
+/// let mut shared = AsyncDropShared::new(async { open_pool(4) });
 /// let (mut one, mut other) = tokio::join!(shared.get(), shared.get());
 /// assert!(AsyncDropArc::ptr_eq(&one, &other));
 /// # one.async_drop().await.unwrap();

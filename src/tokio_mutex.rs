@@ -82,18 +82,13 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropTokioMutex, async_trait};
+    /// # use asyncdrop::{AsyncDropTokioMutex, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Journal { lines: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Journal {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let mut journal = AsyncDropTokioMutex::new(AsyncDropGuard::new(Journal { lines: 0 }));
+    /// # let open_journal = |lines| AsyncDropWith::new(Journal { lines }, async |_| Ok::<(), Infallible>(()));
+    /// let mut journal = AsyncDropTokioMutex::new(open_journal(0));
     /// journal.async_drop().await.unwrap();
     /// # }
     /// ```
@@ -113,18 +108,13 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropTokioMutex, async_trait};
+    /// # use asyncdrop::{AsyncDropTokioMutex, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Journal { lines: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Journal {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let journal = AsyncDropTokioMutex::new(AsyncDropGuard::new(Journal { lines: 0 }));
+    /// # let open_journal = |lines| AsyncDropWith::new(Journal { lines }, async |_| Ok::<(), Infallible>(()));
+    /// let journal = AsyncDropTokioMutex::new(open_journal(0));
     /// journal.lock().await.lines += 1;
     ///
     /// let mut journal = AsyncDropTokioMutex::into_inner(journal);
@@ -146,18 +136,13 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropTokioMutex, async_trait};
+    /// # use asyncdrop::{AsyncDropTokioMutex, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Journal { lines: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Journal {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let mut journal = AsyncDropTokioMutex::new(AsyncDropGuard::new(Journal { lines: 0 }));
+    /// # let open_journal = |lines| AsyncDropWith::new(Journal { lines }, async |_| Ok::<(), Infallible>(()));
+    /// let mut journal = AsyncDropTokioMutex::new(open_journal(0));
     /// journal.lock().await.lines += 1;
     /// assert_eq!(journal.lock().await.lines, 1);
     /// journal.async_drop().await.unwrap();
@@ -176,18 +161,12 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropTokioMutex, async_trait};
+    /// # use asyncdrop::{AsyncDropTokioMutex, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
-    /// # struct Journal;
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Journal {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let mut journal = AsyncDropTokioMutex::new(AsyncDropGuard::new(Journal));
+    /// # let open_journal = || AsyncDropWith::new((), async |()| Ok::<(), Infallible>(()));
+    /// let mut journal = AsyncDropTokioMutex::new(open_journal());
     /// let held = journal.lock().await;
     /// assert!(journal.try_lock().is_err());
     /// drop(held);
@@ -204,18 +183,13 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropTokioMutex, async_trait};
+    /// # use asyncdrop::{AsyncDropTokioMutex, AsyncDropWith};
     /// # use std::convert::Infallible;
-    /// # #[derive(Debug)]
     /// # struct Journal { lines: u32 }
-    /// # #[async_trait]
-    /// # impl AsyncDrop for Journal {
-    /// #     type Error = Infallible;
-    /// #     async fn async_drop_impl(&mut self) -> Result<(), Infallible> { Ok(()) }
-    /// # }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let mut journal = AsyncDropTokioMutex::new(AsyncDropGuard::new(Journal { lines: 0 }));
+    /// # let open_journal = |lines| AsyncDropWith::new(Journal { lines }, async |_| Ok::<(), Infallible>(()));
+    /// let mut journal = AsyncDropTokioMutex::new(open_journal(0));
     /// journal.get_mut().lines = 7;
     /// assert_eq!(journal.lock().await.lines, 7);
     /// journal.async_drop().await.unwrap();
