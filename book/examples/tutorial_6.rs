@@ -121,6 +121,7 @@ async fn handle(client: TcpStream, store: Store, reaper: ReaperHandle) -> String
     }
 }
 
+// ANCHOR: serve
 /// Writes a client's line.
 async fn write(log: &mut Log, line: Result<String, JoinError>) -> io::Result<()> {
     let line = match line {
@@ -131,7 +132,6 @@ async fn write(log: &mut Log, line: Result<String, JoinError>) -> io::Result<()>
     log.write_all(line.as_bytes()).await
 }
 
-// ANCHOR: serve
 /// How long the clients have, when the server is stopped, to finish their uploads.
 const GRACE: Duration = Duration::from_secs(1);
 

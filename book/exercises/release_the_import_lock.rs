@@ -1,40 +1,44 @@
 // fails with: Forgot to call async_drop on ImportLock
 // ANCHOR: problem
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
-use rusqlite::Connection;
+use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-type Database = Arc<Mutex<Connection>>;
+/// What imports write to, and what keeps two from writing at the same time.
+#[derive(Debug, Default)]
+pub struct Shop {
+    locked: Mutex<bool>,
+    prices: Mutex<Vec<u32>>,
+}
 
-/// A row that keeps others from importing at the same time.
 #[derive(Debug)]
-pub struct ImportLock(Database);
+pub struct ImportLock(Arc<Shop>);
 
 impl ImportLock {
-    pub async fn take(database: &Database) -> rusqlite::Result<AsyncDropGuard<Self>> {
-        let insert = "INSERT INTO import_lock VALUES (1)";
-        database.lock().await.execute(insert, [])?;
-        Ok(AsyncDropGuard::new(Self(Arc::clone(database))))
+    pub async fn take(shop: &Arc<Shop>) -> anyhow::Result<AsyncDropGuard<Self>> {
+        let mut locked = shop.locked.lock().await;
+        anyhow::ensure!(!*locked, "another import is running");
+        *locked = true;
+        Ok(AsyncDropGuard::new(Self(Arc::clone(shop))))
     }
 }
 
 #[async_trait]
 impl AsyncDrop for ImportLock {
-    type Error = rusqlite::Error;
+    type Error = Infallible;
 
-    async fn async_drop_impl(&mut self) -> rusqlite::Result<()> {
-        let delete = "DELETE FROM import_lock";
-        self.0.lock().await.execute(delete, []).map(|_| ())
+    async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
+        *self.0.locked.lock().await = false;
+        Ok(())
     }
 }
 
-pub async fn import(database: &Database, prices: &[&str]) -> anyhow::Result<()> {
-    let mut lock = ImportLock::take(database).await?;
+pub async fn import(shop: &Arc<Shop>, prices: &[&str]) -> anyhow::Result<()> {
+    let mut lock = ImportLock::take(shop).await?;
     for price in prices {
-        let cents: u32 = price.parse()?;
-        let insert = "INSERT INTO prices VALUES (?1)";
-        database.lock().await.execute(insert, [cents])?;
+        let cents = price.parse()?;
+        shop.prices.lock().await.push(cents);
     }
     lock.async_drop().await?;
     Ok(())
@@ -43,41 +47,45 @@ pub async fn import(database: &Database, prices: &[&str]) -> anyhow::Result<()> 
 
 // ANCHOR: solution
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2};
-use rusqlite::Connection;
+use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-type Database = Arc<Mutex<Connection>>;
+/// What imports write to, and what keeps two from writing at the same time.
+#[derive(Debug, Default)]
+pub struct Shop {
+    locked: Mutex<bool>,
+    prices: Mutex<Vec<u32>>,
+}
 
-/// A row that keeps others from importing at the same time.
 #[derive(Debug)]
-pub struct ImportLock(Database);
+pub struct ImportLock(Arc<Shop>);
 
 impl ImportLock {
-    pub async fn take(database: &Database) -> rusqlite::Result<AsyncDropGuard<Self>> {
-        let insert = "INSERT INTO import_lock VALUES (1)";
-        database.lock().await.execute(insert, [])?;
-        Ok(AsyncDropGuard::new(Self(Arc::clone(database))))
+    pub async fn take(shop: &Arc<Shop>) -> anyhow::Result<AsyncDropGuard<Self>> {
+        let mut locked = shop.locked.lock().await;
+        anyhow::ensure!(!*locked, "another import is running");
+        *locked = true;
+        Ok(AsyncDropGuard::new(Self(Arc::clone(shop))))
     }
 }
 
 #[async_trait]
 impl AsyncDrop for ImportLock {
-    type Error = rusqlite::Error;
+    type Error = Infallible;
 
-    async fn async_drop_impl(&mut self) -> rusqlite::Result<()> {
-        let delete = "DELETE FROM import_lock";
-        self.0.lock().await.execute(delete, []).map(|_| ())
+    async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
+        *self.0.locked.lock().await = false;
+        Ok(())
     }
 }
 
-pub async fn import(database: &Database, prices: &[&str]) -> anyhow::Result<()> {
-    let lock = ImportLock::take(database).await?;
+pub async fn import(shop: &Arc<Shop>, prices: &[&str]) -> anyhow::Result<()> {
+    let lock = ImportLock::take(shop).await?;
     with_async_drop_2!(lock, {
         for price in prices {
-            let cents: u32 = price.parse()?;
-            let insert = "INSERT INTO prices VALUES (?1)";
-            database.lock().await.execute(insert, [cents])?;
+            let cents = price.parse()?;
+            shop.prices.lock().await.push(cents);
         }
         Ok(())
     })
@@ -91,15 +99,11 @@ mod tests {
 
     #[tokio::test]
     async fn an_import_that_failed_does_not_lock_out_the_next_one() {
-        let database = Connection::open_in_memory().unwrap();
-        let tables = "CREATE TABLE import_lock (id INTEGER PRIMARY KEY);
-                      CREATE TABLE prices (cents INTEGER)";
-        database.execute_batch(tables).unwrap();
-        let database = Arc::new(Mutex::new(database));
-
-        let error = import(&database, &["199", "3 euros"]).await.unwrap_err();
+        let shop = Arc::default();
+        let error = import(&shop, &["199", "3 euros"]).await.unwrap_err();
         assert!(error.is::<std::num::ParseIntError>(), "{error}");
-        import(&database, &["250"]).await.unwrap();
+        import(&shop, &["250"]).await.unwrap();
+        assert_eq!(*shop.prices.lock().await, [199, 250]);
     }
 }
 // ANCHOR_END: tests
