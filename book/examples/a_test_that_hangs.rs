@@ -48,8 +48,8 @@ impl AsyncDrop for TestServer {
         (&mut self.task).await
     }
 }
-// ANCHOR_END: shown
 
+// ANCHOR_END: shown
 impl fmt::Debug for TestServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestServer").finish_non_exhaustive()

@@ -31,7 +31,10 @@ fn serve() {
 
 fn main() {
     let (done, ended) = mpsc::channel();
-    thread::spawn(move || done.send(serve()));
+    thread::spawn(move || {
+        serve();
+        done.send(())
+    });
 
     let ended = ended.recv_timeout(Duration::from_secs(2));
     assert!(matches!(ended, Err(RecvTimeoutError::Timeout)));

@@ -38,8 +38,8 @@ async fn send(job: AsyncDropGuard<Job>) {
         println!("job {} is sent", job.id);
     });
 }
-// ANCHOR_END: shown
 
+// ANCHOR_END: shown
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let queue = Queue::new(Mutex::new(vec![3, 2, 1]));

@@ -35,8 +35,8 @@ impl AsyncDrop for Lease {
         self.coordinator.shutdown().await
     }
 }
-// ANCHOR_END: shown
 
+// ANCHOR_END: shown
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Lease(shard {})", self.shard)

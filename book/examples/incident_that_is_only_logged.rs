@@ -23,7 +23,7 @@ async fn serve() {
 async fn main() {
     panic::set_hook(Box::new(|panic| {
         eprintln!("{panic}");
-        process::exit(134);
+        process::exit(101);
     }));
 
     // ANCHOR: shown

@@ -25,8 +25,8 @@ impl AsyncDrop for Outbox {
         Ok(())
     }
 }
-// ANCHOR_END: shown
 
+// ANCHOR_END: shown
 impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outbox")

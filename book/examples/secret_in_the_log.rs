@@ -11,8 +11,8 @@ struct Login {
     user: &'static str,
     token: String,
 }
-// ANCHOR_END: shown
 
+// ANCHOR_END: shown
 impl Login {
     async fn new(user: &'static str) -> AsyncDropGuard<Self> {
         let token = format!("let-me-in-{}", user.len());

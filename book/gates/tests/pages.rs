@@ -144,11 +144,12 @@ fn may_be_left_out(part: &str, heading: &str) -> bool {
 
 /// The headings of a page, where pages of its part have fixed ones.
 fn template(part: &str, path: &str) -> Option<&'static [&'static str]> {
-    /// A comparison of all, not one way of doing it.
-    const FREE: [&str; 4] = [
+    /// A comparison of all, or a list of them, and not one of them.
+    const FREE: [&str; 5] = [
         "alternatives/other-languages.md",
         "alternatives/overview.md",
         "alternatives/rusts-own-async-drop.md",
+        "gotchas/by-symptom.md",
         "helpers/choosing.md",
     ];
     if FREE.contains(&path) || path.ends_with("/exercises.md") {
