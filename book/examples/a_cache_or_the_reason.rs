@@ -19,8 +19,9 @@ impl AsyncDrop for Cache {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        println!("closing the cache");
-        self.0.shutdown().await
+        self.0.shutdown().await?;
+        println!("the cache is closed");
+        Ok(())
     }
 }
 

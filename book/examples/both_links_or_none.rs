@@ -24,8 +24,9 @@ impl AsyncDrop for Link {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        println!("closing the {}", self.name);
-        self.stream.shutdown().await
+        self.stream.shutdown().await?;
+        println!("the {} is closed", self.name);
+        Ok(())
     }
 }
 

@@ -14,8 +14,9 @@ impl AsyncDrop for Sender {
     type Error = JoinError;
 
     async fn async_drop_impl(&mut self) -> Result<(), JoinError> {
-        println!("awaiting the sender");
-        (&mut self.0).await
+        let ended = (&mut self.0).await;
+        println!("the sender has ended");
+        ended
     }
 }
 

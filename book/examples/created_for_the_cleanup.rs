@@ -11,12 +11,12 @@ impl AsyncDrop for Scratch {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        println!("removing the folder");
         match fs::remove_dir_all(&self.0).await {
             // An interrupted removal goes on in the background, and may be done by now.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            outcome => outcome,
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => println!("the folder is removed"),
         }
+        Ok(())
     }
 }
 

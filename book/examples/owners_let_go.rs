@@ -37,9 +37,11 @@ impl AsyncDrop for AuditLog {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        println!("waiting for the last line");
+        // The task ends when the queue has no sender.
         self.lines = None;
-        (&mut self.sending).await?
+        let sent = (&mut self.sending).await?;
+        println!("the log is closed");
+        sent
     }
 }
 
