@@ -3,11 +3,15 @@ use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 
 #[derive(Debug)]
-struct Session(DuplexStream);
+struct Session {
+    stream: DuplexStream,
+    goodbye: &'static [u8],
+}
 
 impl Session {
     fn open(stream: DuplexStream) -> AsyncDropGuard<Self> {
-        AsyncDropGuard::new(Self(stream))
+        let goodbye = b"goodbye\n";
+        AsyncDropGuard::new(Self { stream, goodbye })
     }
 
     async fn close(self) -> std::io::Result<()> {
@@ -20,7 +24,7 @@ impl AsyncDrop for Session {
     type Error = std::io::Error;
 
     async fn async_drop_impl(&mut self) -> std::io::Result<()> {
-        self.0.write_all(b"goodbye\n").await
+        self.stream.write_all_buf(&mut self.goodbye).await
     }
 }
 

@@ -35,13 +35,13 @@ pub mod vault {
             })
         }
 
-        /// The secret with this name.
+        /// The version of the secret with this name.
         ///
         /// # Cancel safety
         ///
         /// None: if you drop the future, the next question gets the answer to this one. Clean up the session.
-        pub async fn secret(&mut self, name: &str) -> io::Result<u16> {
-            let question = format!("secret {name}\n");
+        pub async fn version(&mut self, name: &str) -> io::Result<u16> {
+            let question = format!("version {name}\n");
             self.stream.write_all(question.as_bytes()).await?;
             self.stream.read_u16().await
         }
@@ -71,7 +71,7 @@ pub mod vault {
 
 // In a program that uses the library:
 async fn migrate(session: &mut Session) -> io::Result<()> {
-    println!("secret: {}", session.secret("database").await?);
+    println!("version: {}", session.version("database").await?);
     Ok(())
 }
 // ANCHOR_END: session
@@ -79,7 +79,7 @@ async fn migrate(session: &mut Session) -> io::Result<()> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let (ours, mut vault) = duplex(64);
-    vault.write_u16(4711).await?;
+    vault.write_u16(7).await?;
 
     let session = Session::resume(ours, "deploy", "t0k3n");
     println!("{session:?}");

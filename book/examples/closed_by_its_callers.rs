@@ -43,8 +43,8 @@ impl Index {
     }
     // ANCHOR_END: close
 }
-
 // ANCHOR: close
+
 async fn index_pages(path: &Path, titles: &[&str]) -> io::Result<()> {
     let index = Index::create(path).await?;
     for title in titles {

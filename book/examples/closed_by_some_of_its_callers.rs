@@ -32,6 +32,7 @@ impl Index {
 
     #[deprecated = "use `create_guarded`, and clean up the guard"]
     pub async fn create(path: &Path) -> io::Result<Self> {
+        // As before.
         // ANCHOR_END: both
         let mut file = File::create(path).await?;
         let (queue, mut titles) = mpsc::unbounded_channel::<String>();
@@ -61,7 +62,8 @@ impl Index {
     }
 
     // ANCHOR: both
-    /// As before, for the callers that still call it.
+
+    /// For the callers that still call it.
     pub async fn close(self) -> io::Result<()> {
         AsyncDropGuard::new(self).async_drop().await
     }
@@ -77,6 +79,7 @@ async fn index_one_page(path: &Path) -> io::Result<()> {
 }
 
 // ANCHOR: both
+
 // A caller that is changed:
 async fn index_pages(path: &Path, titles: &[&str]) -> io::Result<()> {
     let index = Index::create_guarded(path).await?;

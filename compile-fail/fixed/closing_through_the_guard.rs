@@ -1,13 +1,17 @@
-// The guard is ended. `close` has no callers left, and is gone.
+// The guard cleans up. `close` has no callers left, so it is gone.
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 
 #[derive(Debug)]
-struct Session(DuplexStream);
+struct Session {
+    stream: DuplexStream,
+    goodbye: &'static [u8],
+}
 
 impl Session {
     fn open(stream: DuplexStream) -> AsyncDropGuard<Self> {
-        AsyncDropGuard::new(Self(stream))
+        let goodbye = b"goodbye\n";
+        AsyncDropGuard::new(Self { stream, goodbye })
     }
 }
 
@@ -16,7 +20,7 @@ impl AsyncDrop for Session {
     type Error = std::io::Error;
 
     async fn async_drop_impl(&mut self) -> std::io::Result<()> {
-        self.0.write_all(b"goodbye\n").await
+        self.stream.write_all_buf(&mut self.goodbye).await
     }
 }
 
