@@ -129,7 +129,25 @@ impl<P> Unshared<P> {
 pub type BoxedAsyncDropWith<T, E> =
     AsyncDropWith<T, Box<dyn FnOnce(T) -> BoxedClosing<E> + Send>, BoxedClosing<E>>;
 
-type BoxedClosing<E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send>>;
+/// The future of a close in a box.
+///
+/// A type of its own, and not the box itself: in a future that is `Send`, rustc no longer knows that the trait object
+/// is `'static`, and refuses to clean up a field of this type there ("one type is more general than the other").
+pub struct BoxedClosing<E>(Pin<Box<dyn Future<Output = Result<(), E>> + Send>>);
+
+impl<E> Future for BoxedClosing<E> {
+    type Output = Result<(), E>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+impl<E> Debug for BoxedClosing<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BoxedClosing(..)")
+    }
+}
 
 impl<T, F, Fut, E> AsyncDropWith<T, F, Fut>
 where
@@ -270,7 +288,7 @@ where
         F: FnOnce(T) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static,
     {
-        Self::new(value, Box::new(|value| Box::pin(close(value))))
+        Self::new(value, Box::new(|value| BoxedClosing(Box::pin(close(value)))))
     }
 }
 

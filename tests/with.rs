@@ -6,7 +6,7 @@ use std::future::Future;
 use std::io;
 
 use asyncdrop::incident::IncidentKind;
-use asyncdrop::{AsyncDropGuard, AsyncDropWith, BoxedAsyncDropWith};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropWith, BoxedAsyncDropWith, async_trait};
 use futures::FutureExt;
 use futures::executor::block_on;
 use tokio::task::yield_now;
@@ -186,4 +186,28 @@ fn cw4_the_guard_is_send_and_sync_where_its_parts_are() {
         Client::close,
     ));
     block_on(spawned(client.async_drop())).unwrap();
+}
+
+#[derive(Debug)]
+struct Service {
+    client: AsyncDropGuard<BoxedAsyncDropWith<Client, String>>,
+}
+
+/// Its cleanup is a boxed future that must be `Send`, as that of a spawned task is.
+#[async_trait]
+impl AsyncDrop for Service {
+    type Error = String;
+
+    async fn async_drop_impl(&mut self) -> Result<(), String> {
+        self.client.async_drop().await
+    }
+}
+
+#[test]
+fn cw4_a_boxed_close_is_cleaned_up_by_the_owner_of_its_field_and_in_a_task() {
+    let diary = Diary::default();
+    let client = AsyncDropWith::boxed(Client::new(&diary), Client::close);
+    let mut service = AsyncDropGuard::new(Service { client });
+    block_on(smol::spawn(async move { service.async_drop().await })).unwrap();
+    diary.assert_reads(&CLOSED);
 }
