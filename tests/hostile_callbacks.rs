@@ -388,7 +388,7 @@ const SCENARIOS: &[Scenario] = &[
             Drive::Not => drop(scope),
             Drive::Once | Drive::Twice => match poll(scope) {
                 Some(Err(asyncdrop::ScopeError::Both { body, cleanup })) => {
-                    dispose([body, cleanup])
+                    dispose([body, cleanup]);
                 }
                 other => dispose([other]),
             },
