@@ -58,6 +58,12 @@ use crate::panics::contain_panic;
 /// On a thread that is already unwinding the guard never panics, since that would abort the process.
 /// Keep guards out of `thread_local!`: Rust aborts the process when such a value panics at the end of its thread.
 ///
+/// # Large values
+///
+/// The library doesn't move a value that is in a guard or in a helper: it is cleaned up, reported and dropped where it is.
+/// So the stack needs no room for it, except in a debug build, where the end of a cleanup needs its size once.
+/// Only what returns a guard or a value to you by value moves it, such as [`map_unsafe`](Self::map_unsafe).
+///
 /// # When not to use it
 ///
 /// - Where a synchronous [`Drop`] can do the work, write a `Drop`.

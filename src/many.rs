@@ -31,7 +31,7 @@ pub(crate) struct Run<F: Future<Output = ()>> {
 
 type Room<F> = Pin<Box<OptionFuture<Contained<F>>>>;
 
-/// After a panic nobody looks at the value again: the guard only reports it, or runs the cleanup once more.
+/// After a panic the value is only reported by its guard, or its cleanup runs once more.
 type Contained<F> = CatchUnwind<AssertUnwindSafe<F>>;
 
 impl<F: Future<Output = ()>> Run<F> {

@@ -30,6 +30,7 @@ use crate::guard::AsyncDropGuard;
 /// # When not to use it
 ///
 /// - For a type of your own, which always needs the same cleanup, implement [`AsyncDrop`]: then its constructor can return the guard.
+/// - When the value is very large, put it into a box first: the close takes its argument by value, which moves it over the stack.
 /// - When the type has to be written down, for example in the field of a struct, use [`BoxedAsyncDropWith`].
 ///
 /// # Panics
