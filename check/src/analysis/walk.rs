@@ -472,6 +472,23 @@ impl Walk<'_> {
             return;
         }
         state.set(key, Condition::Clean);
+        // Once every field that owns a guard is clean, so is the whole.
+        let Some(whole) = state.whole_of(key) else {
+            return;
+        };
+        let Some(owner) = state.owners.get_mut(&whole) else {
+            return;
+        };
+        let name = name_and_parameters(&owner.written_type).0;
+        if let Some(fields) = self.krate.types.own.get(name) {
+            let all = fields.iter().all(|(position, _, _)| {
+                let field = format!(".{position}");
+                owner.without.contains(&field)
+            });
+            if all {
+                owner.condition = Condition::Clean;
+            }
+        }
     }
 
     pub(super) fn clean_all(&mut self, cleanups: &Cleanups, state: &mut State) {
