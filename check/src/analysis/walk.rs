@@ -279,6 +279,10 @@ impl Walk<'_> {
         // The compiler writes `copy` for the last use of what it need not keep. A guard is never copied.
         if !moved && owns == Owns::Nothing {
             let mut entries = state.copy(&from);
+            // What a reference leads to is not copied with it.
+            if written.starts_with('&') {
+                entries.retain(|(part, _)| part.is_empty());
+            }
             if entries.is_empty() {
                 entries.extend(self.unknown(&from, written, state));
             }
