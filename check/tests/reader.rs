@@ -97,9 +97,38 @@ impl Numbers {
 }
 
 const PIECES: [&str; 32] = [
-    "(", ")", "[", "]", "{", "}", "<", ">", "->", " = ", "move ", "copy ", "&mut ", "_", "_1", "*",
-    ".0: ", " as ", "bb", "bb0", "bb99999999999", ", ", "\"", "'", "\\", "drop(", "switchInt(",
-    "discriminant(", "-> [return: bb1, unwind: bb2]", "AsyncDropGuard<", "é", "\n",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    "<",
+    ">",
+    "->",
+    " = ",
+    "move ",
+    "copy ",
+    "&mut ",
+    "_",
+    "_1",
+    "*",
+    ".0: ",
+    " as ",
+    "bb",
+    "bb0",
+    "bb99999999999",
+    ", ",
+    "\"",
+    "'",
+    "\\",
+    "drop(",
+    "switchInt(",
+    "discriminant(",
+    "-> [return: bb1, unwind: bb2]",
+    "AsyncDropGuard<",
+    "é",
+    "\n",
 ];
 
 /// Changes a text in a few places, at the borders of characters.
@@ -136,7 +165,8 @@ fn mutate(text: &str, numbers: &mut Numbers) -> String {
 #[test]
 fn mutated_mir_makes_no_panic() {
     let mut numbers = Numbers(0x2026_1128_0000_0001);
-    let rounds = std::env::var("ASYNCDROP_FUZZ_ROUNDS").map_or(20, |rounds| rounds.parse().unwrap());
+    let rounds =
+        std::env::var("ASYNCDROP_FUZZ_ROUNDS").map_or(20, |rounds| rounds.parse().unwrap());
     let mut refused = 0_usize;
     for (_, text) in samples() {
         for function in functions(&text) {

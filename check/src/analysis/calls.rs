@@ -95,6 +95,11 @@ impl Argument {
         })
     }
 
+    fn has_owner(&self) -> bool {
+        let mut entries = self.entries.iter();
+        entries.any(|(_, entry)| matches!(entry, Entry::Owner(_)))
+    }
+
     /// The place to which the argument refers.
     fn target(&self) -> Option<String> {
         match self.known()? {
@@ -420,7 +425,8 @@ impl Walk<'_> {
             .iter()
             .filter(|argument| self.krate.types.owns(&argument.written) != Owns::Nothing)
             .peekable();
-        owners.peek().is_some() && owners.all(|argument| !argument.is_armed())
+        owners.peek().is_some()
+            && owners.all(|argument| argument.has_owner() && !argument.is_armed())
     }
 
     /// The cleanups of the futures that a call is given.

@@ -755,8 +755,17 @@ impl Walk<'_> {
     /// Whether a place gets a new value right after its drop.
     fn is_assigned(&self, place: &Place, then: Option<u32>) -> bool {
         let block = then.and_then(|then| self.body.blocks.get(&then));
-        block.is_some_and(|block| {
-            matches!(block.statements.first(), Some((Statement::Assign(into, _), _)) if into == place)
+        let mut statements = block.into_iter().flat_map(|block| &block.statements);
+        // Some versions of the compiler get the coroutine out of its pin before each use.
+        let assigned = statements.find_map(|(statement, _)| match statement {
+            Statement::Assign(_, Value::Use(Operand::Copy(pin))) if pin.local == 1 => None,
+            Statement::Assign(into, _) => Some(Some(into)),
+            Statement::SetDiscriminant(_) => Some(None),
+        });
+        assigned.flatten().is_some_and(|into| {
+            let same =
+                into.local == place.local || into.projections.first() == Some(&Projection::Deref);
+            same && into.projections == place.projections
         })
     }
 
