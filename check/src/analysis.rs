@@ -114,7 +114,7 @@ pub struct Krate {
     pub types: Types,
     pub bodies: Vec<Body>,
     /// The bodies of closures and coroutines, by their types.
-    by_type: BTreeMap<String, usize>,
+    by_type: BTreeMap<String, Vec<usize>>,
     /// The functions by the last name of their path.
     by_name: BTreeMap<String, Vec<usize>>,
     summaries: std::cell::RefCell<BTreeMap<usize, Option<Summary>>>,
@@ -129,10 +129,13 @@ impl Krate {
         };
         for (number, body) in krate.bodies.iter().enumerate() {
             if let Some(own) = body.own_type() {
-                krate.by_type.insert(own, number);
+                krate.by_type.entry(own).or_default().push(number);
             }
-            let name = last_name(&body.name);
-            krate.by_name.entry(name).or_default().push(number);
+            // A closure in a function is not called by the name of the function.
+            if !body.name.ends_with('}') {
+                let name = last_name(&body.name);
+                krate.by_name.entry(name).or_default().push(number);
+            }
         }
         krate
     }
@@ -157,15 +160,37 @@ impl Krate {
         summary
     }
 
-    /// What the closure or coroutine of this type does.
+    /// The bodies of the closures or coroutines of this type.
+    fn of_type(&self, written: &str) -> Vec<usize> {
+        let Some(key) = type_key(written) else {
+            return Vec::new();
+        };
+        if let Some(numbers) = self.by_type.get(&key) {
+            return numbers.clone();
+        }
+        // The compiler writes the whole path of a function in some places, and its end in others.
+        let Some(path) = key.strip_prefix(BODY_OF) else {
+            return Vec::new();
+        };
+        let same = self.by_type.iter().filter(|(other, _)| {
+            other.strip_prefix(BODY_OF).is_some_and(|other| {
+                other.ends_with(&format!("::{path}")) || path.ends_with(&format!("::{other}"))
+            })
+        });
+        same.flat_map(|(_, numbers)| numbers.clone()).collect()
+    }
+
+    /// What every closure or coroutine of this type does. A macro makes several at one place.
     fn summary_of_type(&self, written: &str) -> Option<Summary> {
-        let number = self.by_type.get(&type_key(written)?)?;
-        Some(self.summary_of_body(*number))
+        self.common(&self.of_type(written))
     }
 
     /// What every function of this name does.
     fn summary_of_name(&self, function: &str) -> Option<Summary> {
-        let numbers = self.by_name.get(&last_name(function))?;
+        self.common(self.by_name.get(&last_name(function))?)
+    }
+
+    fn common(&self, numbers: &[usize]) -> Option<Summary> {
         let mut summaries = numbers.iter().map(|number| self.summary_of_body(*number));
         let first = summaries.next()?;
         Some(summaries.fold(first, |a, b| Summary {
@@ -173,12 +198,10 @@ impl Krate {
             returns_cleanup_of: &a.returns_cleanup_of & &b.returns_cleanup_of,
         }))
     }
-
-    fn body_of_type(&self, written: &str) -> Option<&Body> {
-        let number = self.by_type.get(&type_key(written)?)?;
-        Some(&self.bodies[*number])
-    }
 }
+
+/// How the key of the coroutine of an `async fn` begins.
+const BODY_OF: &str = "{asyncfnbodyof";
 
 /// The type of a closure or coroutine without what differs between a definition and its use.
 fn type_key(written: &str) -> Option<String> {

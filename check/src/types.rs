@@ -128,6 +128,10 @@ impl Types {
 
 /// The last segment of a path without its parameters, and the parameters, without lifetimes.
 pub fn name_and_parameters(written: &str) -> (&str, Vec<&str>) {
+    // Tuples, references and closures have no name.
+    if !written.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+        return ("", Vec::new());
+    }
     let open = written.find('<').unwrap_or(written.len());
     let path = written[..open].trim_end_matches(':');
     let name = path.rsplit("::").next().unwrap_or(path);

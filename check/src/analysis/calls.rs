@@ -95,6 +95,11 @@ impl Argument {
         })
     }
 
+    fn has_owner(&self) -> bool {
+        let mut entries = self.entries.iter();
+        entries.any(|(_, entry)| matches!(entry, Entry::Owner(_)))
+    }
+
     /// The place to which the argument refers.
     fn target(&self) -> Option<String> {
         match self.known()? {
@@ -398,6 +403,7 @@ impl Walk<'_> {
             return;
         }
         let mut of = Self::futures_of(arguments, state);
+        let inherited = inherited_ending(arguments);
         if is_reference(into_type) || refers(into_type) || of.is_empty() {
             self.returned_reference(name, arguments, into, into_type, state);
             if state.known.contains_key(into) {
@@ -408,7 +414,7 @@ impl Walk<'_> {
         if of.is_empty() || owns != Owns::Nothing || into_type == "()" || into_type == "bool" {
             return;
         }
-        let ending = ending(function, name);
+        let ending = combined(ending(function, name), inherited);
         let cleanups = Cleanups { of, ending };
         state.known.insert(into.to_owned(), Known::Future(cleanups));
     }
@@ -419,7 +425,8 @@ impl Walk<'_> {
             .iter()
             .filter(|argument| self.krate.types.owns(&argument.written) != Owns::Nothing)
             .peekable();
-        owners.peek().is_some() && owners.all(|argument| !argument.is_armed())
+        owners.peek().is_some()
+            && owners.all(|argument| argument.has_owner() && !argument.is_armed())
     }
 
     /// The cleanups of the futures that a call is given.
@@ -498,13 +505,10 @@ impl Walk<'_> {
     /// Whether a closure among the arguments cleans up what it is given, as in `.map(|guard| guard.async_drop())`.
     fn closure_cleans(&self, arguments: &[Argument]) -> bool {
         arguments.iter().any(|argument| {
-            let Some(body) = self.krate.body_of_type(&argument.written) else {
-                return false;
-            };
-            let number = self.krate.bodies.iter().position(|b| std::ptr::eq(b, body));
-            let Some(number) = number else { return false };
-            let summary = self.krate.summary_of_body(number);
-            !summary.cleans.is_empty() || !summary.returns_cleanup_of.is_empty()
+            let summary = self.krate.summary_of_type(&argument.written);
+            summary.is_some_and(|summary| {
+                !summary.cleans.is_empty() || !summary.returns_cleanup_of.is_empty()
+            })
         })
     }
 
@@ -584,6 +588,25 @@ fn refers(written: &str) -> bool {
             && parameters
                 .iter()
                 .any(|p| p.contains("&mut ") || p.contains(" mut ")))
+}
+
+/// How the futures end that a call wraps into another one.
+fn inherited_ending(arguments: &[Argument]) -> Ending {
+    let endings = arguments
+        .iter()
+        .filter_map(|argument| match argument.known()? {
+            Known::Future(cleanups) => Some(cleanups.ending),
+            _ => None,
+        });
+    endings.fold(Ending::All, combined)
+}
+
+fn combined(a: Ending, b: Ending) -> Ending {
+    match (a, b) {
+        (Ending::All, other) | (other, Ending::All) => other,
+        (a, b) if a == b => a,
+        _ => Ending::Unknown,
+    }
 }
 
 fn ending(function: &str, name: &str) -> Ending {

@@ -279,6 +279,10 @@ impl Walk<'_> {
         // The compiler writes `copy` for the last use of what it need not keep. A guard is never copied.
         if !moved && owns == Owns::Nothing {
             let mut entries = state.copy(&from);
+            // What a reference leads to is not copied with it.
+            if written.starts_with('&') {
+                entries.retain(|(part, _)| part.is_empty());
+            }
             if entries.is_empty() {
                 entries.extend(self.unknown(&from, written, state));
             }
@@ -472,6 +476,23 @@ impl Walk<'_> {
             return;
         }
         state.set(key, Condition::Clean);
+        // Once every field that owns a guard is clean, so is the whole.
+        let Some(whole) = state.whole_of(key) else {
+            return;
+        };
+        let Some(owner) = state.owners.get_mut(&whole) else {
+            return;
+        };
+        let name = name_and_parameters(&owner.written_type).0;
+        if let Some(fields) = self.krate.types.own.get(name) {
+            let all = fields.iter().all(|(position, _, _)| {
+                let field = format!(".{position}");
+                owner.without.contains(&field)
+            });
+            if all {
+                owner.condition = Condition::Clean;
+            }
+        }
     }
 
     pub(super) fn clean_all(&mut self, cleanups: &Cleanups, state: &mut State) {
@@ -734,8 +755,17 @@ impl Walk<'_> {
     /// Whether a place gets a new value right after its drop.
     fn is_assigned(&self, place: &Place, then: Option<u32>) -> bool {
         let block = then.and_then(|then| self.body.blocks.get(&then));
-        block.is_some_and(|block| {
-            matches!(block.statements.first(), Some((Statement::Assign(into, _), _)) if into == place)
+        let mut statements = block.into_iter().flat_map(|block| &block.statements);
+        // Some versions of the compiler get the coroutine out of its pin before each use.
+        let assigned = statements.find_map(|(statement, _)| match statement {
+            Statement::Assign(_, Value::Use(Operand::Copy(pin))) if pin.local == 1 => None,
+            Statement::Assign(into, _) => Some(Some(into)),
+            Statement::SetDiscriminant(_) => Some(None),
+        });
+        assigned.flatten().is_some_and(|into| {
+            let same =
+                into.local == place.local || into.projections.first() == Some(&Projection::Deref);
+            same && into.projections == place.projections
         })
     }
 
