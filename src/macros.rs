@@ -124,12 +124,11 @@ macro_rules! with_async_drop_2 {
         $crate::with_async_drop_2!($name = $guard, $block, $crate::__private::From::from)
     };
     ($name:ident = $guard:expr, $block:block, $map_error:expr $(,)?) => {{
+        // There is no other variable: a `static` of the user's with the name of it would be an error.
         let mut $name: $crate::AsyncDropGuard<_> = $guard;
         // The block of its own keeps `?` and `return` from leaving before the cleanup.
-        let body = async $block.await;
-        // Lent and not moved, so that the future holds the value once, and the `mut` above is never unused.
-        let ended = $crate::__private::end(&mut $name, body, $map_error).await;
-        ended
+        // The guard is lent, so that the future holds its value once, and the `mut` is never unused.
+        $crate::__private::end(async $block.await, &mut $name, $map_error).await
     }};
     ($name:ident $(= $guard:expr)?, $($rest:tt)*) => {
         $crate::__not_a_scope!("with_async_drop_2!", block)
@@ -189,10 +188,12 @@ macro_rules! with_async_drop_2_infallible {
     };
     ($name:ident = $guard:expr, $block:block $(,)?) => {{
         let mut $name: $crate::AsyncDropGuard<_> = $guard;
-        let never = $crate::__private::cannot_fail(&$name);
-        let body = async $block.await;
-        let ended = $crate::__private::end_infallible(&mut $name, body, never).await;
-        ended
+        $crate::__private::end_infallible(
+            async $block.await,
+            $crate::__private::cannot_fail(&$name),
+            &mut $name,
+        )
+        .await
     }};
     ($name:ident $(= $guard:expr)?, $($rest:tt)*) => {
         $crate::__not_a_scope!("with_async_drop_2_infallible!", block)
@@ -285,9 +286,10 @@ macro_rules! async_drop_on_err {
     };
     ($name:ident = $guard:expr, $block:block $(,)?) => {{
         let mut $name: $crate::AsyncDropGuard<_> = $guard;
-        let body = async $block.await;
-        let body = $crate::__private::end_on_err(&mut $name, body).await;
-        $crate::__private::hand_out($name, body)
+        $crate::__private::hand_out(
+            $crate::__private::end_on_err(async $block.await, &mut $name).await,
+            $name,
+        )
     }};
     ($name:ident $(= $guard:expr)?, $($rest:tt)*) => {
         $crate::__not_a_scope!("async_drop_on_err!", block)

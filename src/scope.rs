@@ -41,27 +41,16 @@ use crate::panics::DroppedSafely;
 /// # Examples
 ///
 /// ```
-/// use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop};
+/// use asyncdrop::{AsyncDropWith, with_async_drop};
 /// use std::io;
-/// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-///
-/// #[derive(Debug)]
-/// struct Connection(DuplexStream);
-///
-/// #[async_trait]
-/// impl AsyncDrop for Connection {
-///     type Error = io::Error;
-///
-///     async fn async_drop_impl(&mut self) -> io::Result<()> {
-///         self.0.write_all(b"goodbye").await
-///     }
-/// }
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> io::Result<()> {
 /// let (ours, mut theirs) = tokio::io::duplex(64);
-/// let sent = with_async_drop(AsyncDropGuard::new(Connection(ours)), async |connection| {
-///     connection.0.write_all(b"hello, ").await?;
+/// let connection = AsyncDropWith::new(ours, async |mut stream| stream.write_all(b"goodbye").await);
+/// let sent = with_async_drop(connection, async |connection| {
+///     connection.write_all(b"hello, ").await?;
 ///     io::Result::Ok(7)
 /// })
 /// .await?;
@@ -118,33 +107,21 @@ where
 /// # Examples
 ///
 /// ```
-/// use asyncdrop::{AsyncDrop, AsyncDropGuard, ScopeError, async_trait, with_async_drop_both_errors};
+/// use asyncdrop::{AsyncDropWith, ScopeError, with_async_drop_both_errors};
 /// use std::{io, num::ParseIntError};
-/// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-///
-/// #[derive(Debug)]
-/// struct Connection(DuplexStream);
-///
-/// #[async_trait]
-/// impl AsyncDrop for Connection {
-///     type Error = io::Error;
-///
-///     async fn async_drop_impl(&mut self) -> io::Result<()> {
-///         self.0.write_all(b"goodbye").await
-///     }
-/// }
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> io::Result<()> {
 /// let (ours, mut theirs) = tokio::io::duplex(64);
-/// // The other side sends something that is no number, and hangs up.
+/// // The other side sends something that is not a number, and hangs up.
 /// theirs.write_all(b"seven").await?;
 /// drop(theirs);
 ///
-/// let connection = AsyncDropGuard::new(Connection(ours));
+/// let connection = AsyncDropWith::new(ours, async |mut stream| stream.write_all(b"goodbye").await);
 /// let error = with_async_drop_both_errors(connection, async |connection| {
 ///     let mut line = String::new();
-///     connection.0.read_to_string(&mut line).await.expect("the line is UTF-8");
+///     connection.read_to_string(&mut line).await.expect("the line is UTF-8");
 ///     line.parse::<u32>()
 /// })
 /// .await
@@ -428,8 +405,8 @@ pub mod __private {
 
     /// Ends the scope of `with_async_drop_2!`.
     pub async fn end<T, R, E>(
-        guard: &mut AsyncDropGuard<T>,
         body: Result<R, E>,
+        guard: &mut AsyncDropGuard<T>,
         map_error: impl FnOnce(T::Error) -> E,
     ) -> Result<R, E>
     where
@@ -443,8 +420,8 @@ pub mod __private {
 
     /// Cleans up for `async_drop_on_err!`, if the block has failed.
     pub async fn end_on_err<T, R, E>(
-        guard: &mut AsyncDropGuard<T>,
         body: Result<R, E>,
+        guard: &mut AsyncDropGuard<T>,
     ) -> Result<R, E>
     where
         T: AsyncDrop + Debug,
@@ -458,8 +435,8 @@ pub mod __private {
 
     /// What `async_drop_on_err!` returns: the guard leaves the scope if the block succeeded.
     pub fn hand_out<T, R, E>(
-        guard: AsyncDropGuard<T>,
         body: Result<R, E>,
+        guard: AsyncDropGuard<T>,
     ) -> Result<(AsyncDropGuard<T>, R), E>
     where
         T: AsyncDrop + Debug,
@@ -480,9 +457,9 @@ pub mod __private {
 
     /// Ends the scope of `with_async_drop_2_infallible!`.
     pub async fn end_infallible<T, R>(
-        guard: &mut AsyncDropGuard<T>,
         body: R,
         never: fn(T::Error) -> !,
+        guard: &mut AsyncDropGuard<T>,
     ) -> R
     where
         T: AsyncDrop + Debug,

@@ -1,4 +1,4 @@
-//! Two guards that are forgotten, and where each says that it was created.
+// Two guards that are forgotten, and where each says that it was created.
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, incident};
 use std::io;
 use tokio::fs;

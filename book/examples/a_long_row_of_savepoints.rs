@@ -1,4 +1,4 @@
-//! As many savepoints as there are, in one stack.
+// As many savepoints as there are, in one stack.
 use asyncdrop::{AsyncDropStack, AsyncDropWith, CleanupErrors};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{io, sync::Arc};

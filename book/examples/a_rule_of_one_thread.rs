@@ -1,4 +1,4 @@
-//! The bus and its rules live on one thread: values and cleanups hold an `Rc`.
+// The bus and its rules live on one thread: values and cleanups hold an `Rc`.
 use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait, with_async_drop_2};
 use send_wrapper::SendWrapper;
 use std::{cell::RefCell, collections::BTreeSet, future::pending, io, rc::Rc};

@@ -1,4 +1,4 @@
-//! A transaction borrows its connection, and a spawned task runs it.
+// A transaction borrows its connection, and a spawned task runs it.
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_drop_on_err, async_trait, with_async_drop_2};
 use std::io;
 use tokio::task::yield_now;
