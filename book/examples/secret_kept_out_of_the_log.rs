@@ -46,6 +46,6 @@ impl AsyncDrop for Login {
 async fn main() {
     tracing_subscriber::fmt().without_time().init();
     let mut login = Login::new("ops").await;
-    tracing::info!("logged in: {login:?}");
+    tracing::info!("{} is logged in: {login:?}", login.user);
     let Ok(()) = login.async_drop().await;
 }
