@@ -32,24 +32,13 @@ impl AsyncDrop for Lease {
     }
 }
 
-#[derive(Debug)]
+// ANCHOR: shown
+#[derive(Debug, AsyncDrop)]
 struct Backup {
     orders: AsyncDropGuard<Lease>,
     stock: AsyncDropGuard<Lease>,
 }
-
-#[async_trait]
-impl AsyncDrop for Backup {
-    type Error = io::Error;
-
-    // ANCHOR: cleanup
-    async fn async_drop_impl(&mut self) -> io::Result<()> {
-        let orders = self.orders.async_drop().await;
-        let stock = self.stock.async_drop().await;
-        orders.and(stock)
-    }
-    // ANCHOR_END: cleanup
-}
+// ANCHOR_END: shown
 
 #[tokio::main]
 async fn main() {
@@ -61,7 +50,8 @@ async fn main() {
     // The backup took so long that one lease has expired.
     HELD.lock().await.retain(|table| *table != "orders");
 
-    let ended = backup.async_drop().await;
-    println!("the backup ended: {ended:?}");
+    if let Err(errors) = backup.async_drop().await {
+        println!("{errors}");
+    }
     println!("still held: {:?}", HELD.lock().await);
 }

@@ -34,11 +34,8 @@ async fn close(sessions: Sessions, id: u32) -> Result<(), Infallible> {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let sessions = Sessions::default();
-    sessions
-        .lock()
-        .await
-        .insert(7, AsyncDropGuard::new(Session));
+    let open = HashMap::from([(7, AsyncDropGuard::new(Session))]);
+    let sessions = Sessions::new(Mutex::new(open));
     let closing = tokio::spawn(close(Arc::clone(&sessions), 7));
     tokio::task::yield_now().await;
 

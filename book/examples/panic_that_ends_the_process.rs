@@ -1,4 +1,4 @@
-use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2_infallible};
 use std::convert::Infallible;
 use std::{future, panic, process};
 
@@ -15,8 +15,8 @@ impl AsyncDrop for Session {
 }
 
 async fn serve() {
-    let _session = AsyncDropGuard::new(Session);
-    future::pending::<()>().await;
+    let session = AsyncDropGuard::new(Session);
+    with_async_drop_2_infallible!(session, { future::pending::<()>().await });
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -37,7 +37,7 @@ async fn main() {
     incident::set_hook(Box::new(|incident| tracing::error!("{incident}")));
 
     // ANCHOR: shown
-    let login = Login::new("ada").await;
+    let login = Login::new("ops").await;
     tracing::info!("{} is logged in", login.user);
     // ANCHOR_END: shown
 }

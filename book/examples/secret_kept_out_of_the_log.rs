@@ -1,4 +1,4 @@
-use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, incident};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 use std::convert::Infallible;
 use std::fmt;
 use tokio::sync::Mutex;
@@ -45,8 +45,7 @@ impl AsyncDrop for Login {
 #[tokio::main]
 async fn main() {
     tracing_subscriber::fmt().without_time().init();
-    incident::set_hook(Box::new(|incident| tracing::error!("{incident}")));
-
-    let login = Login::new("ada").await;
-    tracing::info!("{} is logged in", login.user);
+    let mut login = Login::new("ops").await;
+    tracing::info!("{} is logged in: {login:?}", login.user);
+    let Ok(()) = login.async_drop().await;
 }

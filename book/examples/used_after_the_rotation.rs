@@ -31,9 +31,10 @@ impl AsyncDrop for LogFile {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        println!("file {}: syncing", self.number);
         self.file.flush().await?;
-        self.file.sync_all().await
+        self.file.sync_all().await?;
+        println!("file {}: synced", self.number);
+        Ok(())
     }
 }
 

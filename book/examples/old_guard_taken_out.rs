@@ -35,16 +35,10 @@ struct Client {
 // ANCHOR: shown
 impl Client {
     async fn log_in_again(&mut self, number: u32) {
-        self.log_out().await;
-        self.session = Some(Session::log_in(number).await);
-    }
-
-    async fn log_out(&mut self) {
-        // The guard stays in its field until it is done, so an interruption can't drop it.
-        if let Some(session) = &mut self.session {
-            let Ok(()) = session.async_drop().await;
+        let new = Session::log_in(number).await;
+        if let Some(mut old) = self.session.replace(new) {
+            let Ok(()) = old.async_drop().await;
         }
-        self.session = None;
     }
 }
 // ANCHOR_END: shown
@@ -54,8 +48,10 @@ impl AsyncDrop for Client {
     type Error = Infallible;
 
     async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
-        self.log_out().await;
-        Ok(())
+        match &mut self.session {
+            Some(session) => session.async_drop().await,
+            None => Ok(()),
+        }
     }
 }
 
