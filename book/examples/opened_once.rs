@@ -56,8 +56,10 @@ async fn main() {
 
     // This request begins to open the database, and is cancelled while it waits.
     let get: AsyncDropSharedGet<'_, _, _> = shared.get();
-    let cancelled = timeout(Duration::from_millis(500), get).await.is_err();
-    println!("cancelled: {cancelled}");
+    match timeout(Duration::from_millis(500), get).await {
+        Ok(mut database) => println!("in time: {:?}", database.async_drop().await),
+        Err(_) => println!("cancelled"),
+    }
 
     let workers =
         ["orders", "mail"].map(|name| tokio::spawn(work(name, AsyncDropShared::clone(&shared))));

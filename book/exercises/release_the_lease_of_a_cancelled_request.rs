@@ -1,6 +1,7 @@
 // fails with: Forgot to call async_drop on Lease
 // ANCHOR: problem
 use asyncdrop::{AsyncDrop, AsyncDropGuard, ReaperHandle, async_trait, with_async_drop_2};
+use std::future::Future;
 use tokio::sync::mpsc::{Sender, error::SendError};
 
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub async fn handle(
 
 // ANCHOR: solution
 use asyncdrop::{AsyncDrop, AsyncDropGuard, ReaperHandle, async_trait};
+use std::future::Future;
 use tokio::sync::mpsc::{Sender, error::SendError};
 
 #[derive(Debug)]
