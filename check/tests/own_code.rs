@@ -83,7 +83,11 @@ fn what_is_found_in_our_own_programs_is_known() {
         "--examples",
         "--bins",
     ]));
-    findings_of_book.extend(findings(&["-p", "asyncdrop-example-test-database", "--lib"]));
+    findings_of_book.extend(findings(&[
+        "-p",
+        "asyncdrop-example-test-database",
+        "--lib",
+    ]));
     let lines: BTreeSet<_> = findings_of_book.iter().map(in_a_line).collect();
     let lines: Vec<_> = lines.into_iter().collect();
     compare("check/tests/own_code.txt", &(lines.join("\n") + "\n"));
