@@ -289,7 +289,10 @@ where
         F: FnOnce(T) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static,
     {
-        Self::new(value, Box::new(|value| BoxedClosing(Box::pin(close(value)))))
+        Self::new(
+            value,
+            Box::new(|value| BoxedClosing(Box::pin(close(value)))),
+        )
     }
 }
 

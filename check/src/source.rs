@@ -8,7 +8,7 @@ mod tokens;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::types::Types;
+use crate::types::{Owns, Types};
 
 pub use tokens::{Comment, Token};
 
@@ -79,14 +79,14 @@ impl Sources {
                 for (name, fields) in file.structs() {
                     let owning: Vec<_> = (0_u32..)
                         .zip(fields)
-                        .filter(|(_, (_, written))| {
-                            types.owns(written) != crate::types::Owns::Nothing
-                        })
+                        .filter(|(_, (_, written))| types.owns(written) != Owns::Nothing)
                         .map(|(position, (field, written))| (position, field, written))
                         .collect();
+                    let path = file.path.display().to_string();
                     if !owning.is_empty() {
-                        types.own.insert(name, owning);
+                        types.own.insert(name.clone(), owning.clone());
                     }
+                    types.by_file.insert((path, name), owning);
                 }
             }
             if types.own.len() == before {

@@ -59,8 +59,20 @@ const OWNERS: [&str; 36] = [
 /// The structs and enums of the crate, each with the fields that own a guard.
 #[derive(Debug, Default)]
 pub struct Types {
-    /// Each field has its position, its name and its type.
-    pub own: BTreeMap<String, Vec<(u32, String, String)>>,
+    pub own: BTreeMap<String, Vec<Field>>,
+    /// The same by the file and the name of the struct, also for those that own none: two modules may use one name.
+    pub by_file: BTreeMap<(String, String), Vec<Field>>,
+}
+
+/// The position, the name and the type of a field.
+pub type Field = (u32, String, String);
+
+impl Types {
+    /// The fields of the struct of this name, as the code of this file knows it.
+    pub fn fields_in(&self, file: &str, name: &str) -> Option<&Vec<Field>> {
+        let in_file = self.by_file.get(&(file.to_owned(), name.to_owned()));
+        in_file.or_else(|| self.own.get(name))
+    }
 }
 
 impl Types {

@@ -48,8 +48,10 @@ fn is_program(file: &str) -> bool {
     file.starts_with("book/examples/") && file.ends_with(".rs")
 }
 
+/// What a program of the book printed, or what `cargo asyncdrop` printed about one: the tests of `check/` compare it.
 fn is_output(file: &str) -> bool {
-    file.starts_with("book/output/") && file.ends_with(".txt")
+    (file.starts_with("book/output/") || file.starts_with("check/output/"))
+        && file.ends_with(".txt")
 }
 
 /// A program for a compiler that `cargo test` does not have. It was run by hand.
@@ -369,7 +371,7 @@ fn text_is_only_what_a_program_or_the_compiler_printed() {
             })
             .map(|block| {
                 format!(
-                    "{}: include a file of book/output, a .stderr of compile-fail or a .txt of book/nightly instead of typing it",
+                    "{}: include a file of book/output or check/output, a .stderr of compile-fail or a .txt of book/nightly instead of typing it",
                     block.place
                 )
             }),
@@ -583,6 +585,7 @@ fn every_file_that_is_proven_is_shown_on_a_page() {
         ("compile-fail", "stderr"),
         ("book/examples", "rs"),
         ("book/output", "txt"),
+        ("check/output", "txt"),
         ("book/nightly", "rs"),
         ("book/nightly", "txt"),
     ];

@@ -671,12 +671,15 @@ impl Walk<'_> {
         ) else {
             return;
         };
-        let _ = outer;
         let Some(written) = self.types_of_self() else {
             return;
         };
         let type_name = name_and_parameters(&written).0.to_owned();
-        let Some(fields) = self.krate.types.own.get(&type_name) else {
+        let file = outer
+            .find("<impl at ")
+            .and_then(|at| outer[at + "<impl at ".len()..].split(':').next());
+        let file = file.unwrap_or_default();
+        let Some(fields) = self.krate.types.fields_in(file, &type_name) else {
             return;
         };
         for (position, name, written) in fields {
