@@ -205,7 +205,7 @@ async fn main() -> anyhow::Result<()> {
     let path = folder.path().join("uploads.log");
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let server = listener.local_addr()?;
-    let (stop, stopped) = oneshot::channel();
+    let (stop, stopped) = oneshot::channel::<()>();
     let clients = tokio::spawn(async move {
         // This one falls silent in the middle.
         let mut photo = TcpStream::connect(server).await?;
