@@ -8,10 +8,11 @@ use tokio::time::{sleep, timeout};
 
 type Queue = Arc<Mutex<Vec<u32>>>;
 
-/// A job that was taken out of the queue. The cleanup puts it back.
+/// A job that was taken out of the queue. The cleanup puts it back unless it was sent.
 #[derive(Debug)]
 struct Job {
     id: u32,
+    sent: bool,
     queue: Queue,
 }
 
@@ -20,7 +21,9 @@ impl AsyncDrop for Job {
     type Error = Infallible;
 
     async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
-        self.queue.lock().await.push(self.id);
+        if !self.sent {
+            self.queue.lock().await.push(self.id);
+        }
         Ok(())
     }
 }
@@ -28,14 +31,15 @@ impl AsyncDrop for Job {
 async fn take(queue: &Queue) -> AsyncDropGuard<Job> {
     let id = queue.lock().await.pop().expect("there is a job");
     let queue = Arc::clone(queue);
-    AsyncDropGuard::new(Job { id, queue })
+    let sent = false;
+    AsyncDropGuard::new(Job { id, sent, queue })
 }
 
 // ANCHOR: shown
 async fn send(job: AsyncDropGuard<Job>) {
     with_async_drop_2_infallible!(job, {
         sleep(Duration::from_secs(3600)).await;
-        println!("job {} is sent", job.id);
+        job.sent = true;
     });
 }
 

@@ -9,10 +9,11 @@ use tokio::time::{sleep, timeout};
 
 type Queue = Arc<Mutex<Vec<u32>>>;
 
-/// A job that was taken out of the queue. The cleanup puts it back.
+/// A job that was taken out of the queue. The cleanup puts it back unless it was sent.
 #[derive(Debug)]
 struct Job {
     id: u32,
+    sent: bool,
     queue: Queue,
 }
 
@@ -21,7 +22,9 @@ impl AsyncDrop for Job {
     type Error = Infallible;
 
     async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
-        self.queue.lock().await.push(self.id);
+        if !self.sent {
+            self.queue.lock().await.push(self.id);
+        }
         Ok(())
     }
 }
@@ -29,25 +32,28 @@ impl AsyncDrop for Job {
 async fn take(queue: &Queue) -> AsyncDropGuard<Job> {
     let id = queue.lock().await.pop().expect("there is a job");
     let queue = Arc::clone(queue);
-    AsyncDropGuard::new(Job { id, queue })
+    let sent = false;
+    AsyncDropGuard::new(Job { id, sent, queue })
 }
 
 // ANCHOR: shown
-async fn send(job: &Job) {
+async fn send(job: &mut Job) {
     sleep(Duration::from_secs(3600)).await;
-    println!("job {} is sent", job.id);
+    job.sent = true;
 }
 
 /// Whether the job was sent.
 async fn send_in_time(mut job: AsyncDropGuard<Job>) -> Result<bool, Infallible> {
-    let sent = timeout(Duration::from_secs(5), send(&job)).await.is_ok();
+    let sent = timeout(Duration::from_secs(5), send(&mut job))
+        .await
+        .is_ok();
     job.async_drop().await.map(|()| sent)
 }
 
 /// Whether the job was sent.
 async fn send_until(stop: impl Future, mut job: AsyncDropGuard<Job>) -> Result<bool, Infallible> {
     let sent = tokio::select! {
-        () = send(&job) => true,
+        () = send(&mut job) => true,
         _ = stop => false,
     };
     job.async_drop().await.map(|()| sent)

@@ -3,58 +3,54 @@ use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::{fmt, io};
-use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::sync::Mutex;
 
-type Pool = Arc<Mutex<Vec<DuplexStream>>>;
+type Pool = Arc<Mutex<Vec<u32>>>;
 
-/// A connection of a pool. The cleanup gives it back.
-struct Borrowed {
-    connection: Option<DuplexStream>,
+/// One of the GPUs of this machine. The cleanup gives it back.
+struct Gpu {
+    number: u32,
     pool: Pool,
 }
 
-impl Borrowed {
+impl Gpu {
     async fn take_from(pool: Pool) -> AsyncDropGuard<Self> {
-        let connection = pool.lock().await.pop();
-        AsyncDropGuard::new(Self { connection, pool })
+        let number = pool.lock().await.pop().expect("one is free");
+        AsyncDropGuard::new(Self { number, pool })
     }
 }
 
 #[async_trait]
-impl AsyncDrop for Borrowed {
+impl AsyncDrop for Gpu {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.pool.lock().await.extend(self.connection.take());
+        self.pool.lock().await.push(self.number);
         Ok(())
     }
 }
 
-impl fmt::Debug for Borrowed {
+impl fmt::Debug for Gpu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Borrowed")
+        write!(f, "Gpu({})", self.number)
     }
 }
 
 // ANCHOR: shown
-fn price_of(article: usize) -> u8 {
-    [3, 12, 5][article]
+fn frames_of(video: usize) -> u32 {
+    [300, 1200, 500][video]
 }
 
-async fn answer(pool: Pool, article: usize) -> io::Result<()> {
-    let borrowed = Borrowed::take_from(pool).await;
-    with_async_drop_2!(borrowed, {
+async fn encode(pool: Pool, video: usize) -> io::Result<u32> {
+    let gpu = Gpu::take_from(pool).await;
+    with_async_drop_2!(gpu, {
         let work = async {
-            let price = price_of(article);
-            if let Some(connection) = &mut borrowed.connection {
-                connection.write_u8(price).await?;
-            }
-            Ok(())
+            println!("GPU {} encodes video {video}", gpu.number);
+            frames_of(video)
         };
         match AssertUnwindSafe(work).catch_unwind().await {
-            Ok(answered) => answered,
-            Err(_) => Err(io::Error::other("the handler panicked")),
+            Ok(frames) => Ok(frames),
+            Err(_) => Err(io::Error::other("the encoder panicked")),
         }
     })
 }
@@ -62,15 +58,13 @@ async fn answer(pool: Pool, article: usize) -> io::Result<()> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let (connection, _server) = tokio::io::duplex(64);
-    let pool = Pool::new(Mutex::new(vec![connection]));
-
-    for article in [1, 7] {
-        let request = tokio::spawn(answer(Arc::clone(&pool), article));
+    let pool = Pool::new(Mutex::new(vec![0]));
+    for video in [1, 7] {
+        let request = tokio::spawn(encode(Arc::clone(&pool), video));
         match request.await {
-            Ok(answered) => println!("article {article}, answered: {}", answered.is_ok()),
-            Err(_) => println!("article {article}, panicked"),
+            Ok(encoded) => println!("video {video}: {encoded:?}"),
+            Err(_) => println!("video {video}: panicked"),
         }
-        println!("connections in the pool: {}", pool.lock().await.len());
+        println!("free GPUs: {:?}", pool.lock().await);
     }
 }
