@@ -16,24 +16,6 @@ use similar::TextDiff;
 /// No cleanup of the book has that many operations: a program that is still reached there would never come to an end.
 const MANY: usize = 64;
 
-/// Programs that print something else when they are interrupted before this operation, and are still to be mended.
-/// One that has been mended must not stand here.
-const KNOWN_FAULTS: [(&str, usize); 13] = [
-    ("a_new_guard_after_the_rotation", 1),
-    ("a_scope_in_each_round", 1),
-    ("a_server_that_stops_in_order", 2),
-    ("cleanup_derived_from_the_fields", 1),
-    ("created_for_the_cleanup", 1),
-    ("ended_in_reverse", 1),
-    ("every_error_of_a_shutdown", 1),
-    ("interrupted_cleanup", 1),
-    ("lock_file_removed_by_its_guard", 1),
-    ("members_at_the_same_time", 4),
-    ("owners_let_go", 1),
-    ("uploads_end_together", 2),
-    ("ways_out_of_a_scope", 1),
-];
-
 fn main() -> ExitCode {
     let executables = program::build_examples();
     let programs = works();
@@ -42,21 +24,10 @@ fn main() -> ExitCode {
         let Some(executable) = executables.get(name).cloned() else {
             continue;
         };
-        let known = KNOWN_FAULTS.iter().find(|(fault, _)| fault == name);
         let name = name.clone();
-        trials.push(match known {
-            None => Trial::test(format!("book/examples/{name}.rs"), move || {
-                prints_the_same(&name, &executable, 1..=MANY)
-            }),
-            Some(&(_, at)) => Trial::test(format!("book/examples/{name}.rs (known)"), move || {
-                match prints_the_same(&name, &executable, at..=at) {
-                    Err(_) => Ok(()),
-                    Ok(()) => Err(Failed::from(format!(
-                        "{name} is not at fault at operation {at}: take it out of KNOWN_FAULTS"
-                    ))),
-                }
-            }),
-        });
+        trials.push(Trial::test(format!("book/examples/{name}.rs"), move || {
+            prints_the_same(&name, &executable, 1..=MANY)
+        }));
     }
     trials.push(Trial::test("programs_are_interrupted", move || {
         let reached = programs
@@ -73,19 +44,6 @@ fn main() -> ExitCode {
             )));
         }
         Ok(())
-    }));
-    trials.push(Trial::test("every_known_fault_is_a_program", || {
-        let programs = works();
-        let unknown: Vec<_> = KNOWN_FAULTS
-            .iter()
-            .filter(|(name, _)| !programs.contains(*name))
-            .collect();
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        Err(Failed::from(format!(
-            "no page labels these as working: {unknown:?}"
-        )))
     }));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
