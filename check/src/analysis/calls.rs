@@ -130,7 +130,9 @@ impl Walk<'_> {
             .map(|operand| self.argument(operand, state))
             .collect();
         let into_key = key(into, state);
-        let plumbing = PLUMBING.contains(&name.as_str()) || function.contains("Arguments");
+        let plumbing = PLUMBING.contains(&name.as_str()) || function.contains("Arguments")
+            // What the scopes expand to.
+            || function.contains("__private::");
         self.leaves(block, function, &name, &arguments, state);
         state.forget(&into_key);
         if !plumbing {
