@@ -58,6 +58,18 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Whether it is a mistake, and not an entry of a list that was asked for.
+    pub fn is_fault(self) -> bool {
+        self != Self::Cancellation
+    }
+
+    /// How rustc would call it.
+    pub fn level(self) -> &'static str {
+        if self.is_fault() { "error" } else { "note" }
+    }
+}
+
 /// Where a path leaves without the cleanup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {

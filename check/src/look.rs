@@ -118,7 +118,7 @@ impl Look {
         if !self.printed.insert(report::short(&report)) {
             return;
         }
-        self.findings += 1;
+        self.findings += usize::from(report.kind.is_fault());
         let path = report.file.as_ref();
         let file = path.and_then(|path| sources.files.iter().find(|file| &file.path == path));
         match format {

@@ -451,23 +451,24 @@ fn message(kind: Kind, guard: &str, function: &str) -> String {
 
 fn help(kind: Kind, variable: Option<&str>) -> String {
     let name = variable.unwrap_or("guard");
+    let it = variable.map_or("it".to_owned(), |name| format!("`{name}`"));
     match kind {
         Kind::Armed => format!(
             "let a scope clean up on every way, `with_async_drop_2!({name}, {{ .. }})`, or call `{name}.async_drop().await` before you leave"
         ),
         Kind::Interrupted => format!(
-            "call `{name}.async_drop().await` again, which goes on with the cleanup, or give it a limit with `{name}.async_drop_within(..)`"
+            "call `{name}.async_drop().await` again after the interruption, or limit the cleanup with `{name}.async_drop_within(..)`"
         ),
         Kind::Result => "return the error with `?`, or log it".to_owned(),
         Kind::Inside if variable.is_some_and(|name| name.starts_with("self.")) => format!(
             "clean up every field, then return the first error; `#[derive(AsyncDrop)]` does it. Here `{name}.async_drop().await` is skipped"
         ),
         Kind::Inside => format!(
-            "take each guard out of {name} and call `async_drop` on it, or hand all of them to `async_drop_all`"
+            "take each guard out of {it} and call `async_drop` on it, or hand all of them to `async_drop_all`"
         ),
         Kind::Leaked => "clean it up first".to_owned(),
         Kind::Cancellation => format!(
-            "hand {name} to an `AsyncDropReaper`, which cleans it up after a cancellation, too"
+            "if that can happen, hand {it} to an `AsyncDropReaper`, which cleans up after a cancellation, too"
         ),
     }
 }

@@ -442,9 +442,7 @@ impl Region {
                 return Some(*at);
             }
         }
-        (self.function..self.start.max(self.function))
-            .filter(is_binding)
-            .last()
+        (self.function..self.start.max(self.function)).rfind(is_binding)
     }
 
     /// Whether the name in brackets is one of a pattern or a parameter, and not an argument.

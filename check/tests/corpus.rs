@@ -129,3 +129,28 @@ fn each_function_has_the_findings_that_its_comment_says() {
     assert!(summary["functions"].as_u64().unwrap() > 100, "{summary}");
     assert_eq!(summary["not_understood"].as_array().unwrap().len(), 0);
 }
+
+#[test]
+fn cancellations_are_listed_on_request_and_are_no_fault() {
+    let (code, stdout, stderr) = run(&["--message-format", "short", "--cancellation"]);
+    assert_eq!(code, Some(1), "{stderr}");
+    let notes: Vec<_> = stdout
+        .lines()
+        .filter(|line| line.contains("note[cancellation]"))
+        .collect();
+    let about = |function: &str, word: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+        let text = fs::read_to_string(folder.join("paths.rs")).unwrap();
+        notes.iter().any(|note| {
+            let place = note.split_once("paths.rs:").map(|(_, place)| place);
+            let line = place.and_then(|place| place.split(':').next()?.parse().ok());
+            line.is_some_and(|line| function_around(&text, line).ends_with(function))
+                && note.contains(word)
+        })
+    };
+    // The guard is there while `step()` is awaited.
+    assert!(about(": question_mark", "await in line"), "{notes:?}");
+    // A guard that is made after the `.await` of the step is there while it is cleaned up.
+    assert!(about(": remembered", "await in line"), "{notes:?}");
+    assert!(!about(": in_a_nested_block", "await"), "{notes:?}");
+}

@@ -23,6 +23,7 @@ impl AsyncDrop for Log {
 async fn main() -> io::Result<()> {
     let file = File::from_std(tempfile::tempfile()?);
     let mut log = AsyncDropGuard::new(Log { file });
-    log.file.write_all(b"started\n").await?;
-    log.async_drop().await
+    let written = log.file.write_all(b"started\n").await;
+    let closed = log.async_drop().await;
+    written.and(closed)
 }

@@ -130,7 +130,9 @@ impl Walk<'_> {
             .map(|operand| self.argument(operand, state))
             .collect();
         let into_key = key(into, state);
-        let plumbing = PLUMBING.contains(&name.as_str()) || function.contains("Arguments");
+        let plumbing = PLUMBING.contains(&name.as_str()) || function.contains("Arguments")
+            // What the scopes expand to.
+            || function.contains("__private::");
         self.leaves(block, function, &name, &arguments, state);
         state.forget(&into_key);
         if !plumbing {
@@ -221,21 +223,16 @@ impl Walk<'_> {
                 state.set(&of, Condition::Clean);
                 return;
             }
-            ("replace" | "insert", Some(of))
-                if self.krate.types.owns(&into_type) != Owns::Nothing
-                    && name_and_parameters(&into_type).0 != "HashMap" =>
-            {
-                if name == "replace" {
-                    let mut old = state.take(&of);
-                    if old.is_empty() {
-                        let owner = Owner::new(Condition::Armed, Some(block), &into_type);
-                        old.push((String::new(), Entry::Owner(owner)));
-                    }
-                    state.put(&into_key, old);
+            ("replace", Some(of)) if self.krate.types.owns(&into_type) != Owns::Nothing => {
+                let mut old = state.take(&of);
+                if old.is_empty() {
                     let owner = Owner::new(Condition::Armed, Some(block), &into_type);
-                    state.owners.insert(of, owner);
-                    return;
+                    old.push((String::new(), Entry::Owner(owner)));
                 }
+                state.put(&into_key, old);
+                let owner = Owner::new(Condition::Armed, Some(block), &into_type);
+                state.owners.insert(of, owner);
+                return;
             }
             ("pop" | "pop_front" | "pop_back" | "pop_first" | "pop_last" | "next", Some(of))
                 if self.krate.types.owns(&into_type) != Owns::Nothing =>
@@ -387,9 +384,9 @@ impl Walk<'_> {
         }
         if owns != Owns::Nothing {
             let empty = arguments.is_empty() || (arguments.len() == 1 && name == "with_capacity");
-            let condition = if owns == Owns::Inside && empty && EMPTY.contains(&name) {
-                Condition::Clean
-            } else if !gives_guard && owns == Owns::Inside && self.gives_clean(arguments) {
+            let is_empty = empty && EMPTY.contains(&name);
+            let stays_clean = !gives_guard && self.gives_clean(arguments);
+            let condition = if owns == Owns::Inside && (is_empty || stays_clean) {
                 Condition::Clean
             } else {
                 Condition::Armed

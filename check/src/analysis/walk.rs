@@ -592,10 +592,10 @@ impl Walk<'_> {
             }
         }
         match state.known.get(of).cloned() {
-            Some(Known::Element(container)) if type_name == "Option" && variant == 0 => {
-                if self.emptied.contains(&container) {
-                    state.set(&container, Condition::Clean);
-                }
+            Some(Known::Element(container))
+                if type_name == "Option" && variant == 0 && self.emptied.contains(&container) =>
+            {
+                state.set(&container, Condition::Clean);
             }
             Some(Known::Polled(cleanups)) if type_name == "Poll" => {
                 match (variant, cleanups.ending) {

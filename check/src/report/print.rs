@@ -10,7 +10,12 @@ use super::{Label, Report, WayOut};
 
 /// A report as rustc would print it.
 pub fn human(report: &Report, file: Option<&File>) -> String {
-    let mut text = format!("error[{}]: {}\n", report.kind.id(), report.message);
+    let mut text = format!(
+        "{}[{}]: {}\n",
+        report.kind.level(),
+        report.kind.id(),
+        report.message
+    );
     let (Some(file), Some(at)) = (file, report.at()) else {
         let _ = writeln!(text, "  --> in `{}`", report.function);
         for way in &report.ways {
@@ -100,7 +105,13 @@ pub fn short(report: &Report) -> String {
             let _ = write!(text, "{}: ", report.function);
         }
     }
-    let _ = write!(text, "error[{}]: {}", report.kind.id(), report.message);
+    let _ = write!(
+        text,
+        "{}[{}]: {}",
+        report.kind.level(),
+        report.kind.id(),
+        report.message
+    );
     let ways: Vec<String> = report
         .ways
         .iter()
@@ -130,6 +141,7 @@ pub fn as_json(report: &Report, file: Option<&File>) -> Value {
     };
     json!({
         "reason": "finding",
+        "level": report.kind.level(),
         "id": report.kind.id(),
         "message": report.message,
         "target": report.target,
