@@ -5,8 +5,8 @@
 //! none of them can finish its work there.
 //!
 //! This crate wraps such a value in an [`AsyncDropGuard`].
-//! The guard derefs to the value, is ended with `guard.async_drop().await`, and panics when that was forgotten.
-//! Where an async cleanup was forgotten, interrupted, or failed behind another error, an [`incident`] says so.
+//! The guard derefs to the value, you clean it up with `guard.async_drop().await`, and it panics if you forget.
+//! If a cleanup is forgotten or interrupted, or if its error has no way to a caller, an [`incident`] says so.
 //!
 //! ```
 //! use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
@@ -54,41 +54,44 @@
 //! | say how a type is cleaned up | [`AsyncDrop`] |
 //! | make sure that it is | [`AsyncDropGuard`] |
 //! | clean up at the end of a block, however it ends | [`with_async_drop_2!`], [`with_async_drop_2_infallible!`], [`with_async_drop`] |
-//! | do so and get both errors where the block and the cleanup fail | [`with_async_drop_both_errors`] |
-//! | clean up only when a step between creating a value and handing it out failed | [`async_drop_on_err!`], [`async_drop_on_err()`], [`flatten_async_drop()`] |
+//! | do so, and get both errors if the block and the cleanup fail | [`with_async_drop_both_errors`] |
+//! | clean up only if a step between creating a value and handing it out fails | [`async_drop_on_err!`], [`async_drop_on_err()`], [`flatten_async_drop()`] |
+//! | clean up a value whose type isn't yours, with one closure | [`AsyncDropWith`] |
+//! | clean up values of different types, the last one first | [`AsyncDropStack`] |
 //! | clean up many values at once | [`async_drop_all`], [`AsyncDropHashMap`], with every error in [`DropErrors`] |
+//! | clean up every guard in the fields of a type | `#[derive(AsyncDrop)]`, with the feature `derive` |
+//! | clean up even after a cancellation or a panic, and wait for all of it at the end | [`AsyncDropReaper`] |
 //! | share one value between owners | [`AsyncDropArc`], [`AsyncDropWeak`] |
 //! | change it from several tasks | `AsyncDropTokioMutex`, with the feature `tokio` |
-//! | clean up a value whose type is not yours, with one closure | [`AsyncDropWith`] |
-//! | clean up values of different types, the last one first | [`AsyncDropStack`] |
 //! | hold a value or the error that came instead | [`AsyncDropResult`] |
 //! | let several tasks wait for one value to be created | [`AsyncDropShared`] |
 //! | give a cleanup no more than so much time | `AsyncDropGuard::async_drop_within`, with the feature `tokio` |
-//! | clean up also after a cancellation or a panic, and wait for all of it at the end | `AsyncDropReaper`, with the feature `tokio` |
-//! | clean up in a test that has no `.await` to spare | [`SyncDrop`] |
-//! | clean up values of any types, the last one first | [`AsyncDropStack`] |
-//! | clean up every guard in the fields of a type | `#[derive(AsyncDrop)]`, with the feature `derive` |
 //! | log, count or abort where the default is to panic | [`incident::set_hook`] |
-//! | test that a cleanup comes after every return and panic, and survives every interruption | `testing`, with the feature `testing` |
+//! | clean up in a test that has no `.await` to spare | [`SyncDrop`] |
+//! | test that a cleanup survives every return, panic and interruption | `testing`, with the feature `testing` |
 //!
 //! # Runtimes and features
 //!
-//! Cleanups run wherever they are awaited, on any runtime.
-//! The feature `tokio`, on by default, adds `AsyncDropTokioMutex`, `AsyncDropReaper` and `AsyncDropGuard::async_drop_within`.
-//! With it comes the crate tokio, of which they use the locks, the tasks and the clock.
+//! A cleanup runs wherever you await it, on any runtime.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `tokio`, on by default | `AsyncDropTokioMutex`, `AsyncDropGuard::async_drop_within`, and a reaper that needs no spawner. With it comes the crate tokio |
+//! | `derive` | `#[derive(AsyncDrop)]`, a macro with the name of the trait |
+//! | `tracing` | a span for each cleanup in a reaper. With it comes the crate tracing |
+//! | `testing` | the module `testing`, for your dev-dependencies. It turns `tokio` on |
+//!
 //! With `default-features = false` nothing of tokio is built.
-//! The feature `derive`, off by default, adds the macro `#[derive(AsyncDrop)]`, which has the name of the trait.
-//! The feature `testing`, off by default, adds the module `testing` and turns `tokio` on. Ask for it among your dev-dependencies.
 //!
-//! The macro [`async_trait`](macro@async_trait) is re-exported, so that a program needs no second dependency to implement [`AsyncDrop`].
+//! The macro [`async_trait`](macro@async_trait) is re-exported, so you need no second dependency to implement [`AsyncDrop`].
 //!
-//! # What nobody can catch
+//! # What the crate cannot catch
 //!
 //! A value that is never dropped is never missed.
 //! [`std::mem::forget`], a cycle of [`Arc`](std::sync::Arc)s, [`std::process::exit`] and a killed process skip the guard
 //! as they skip every `Drop` in Rust.
 //!
-//! Nor is a value that left its guard another way.
+//! The same goes for a value that left its guard some other way.
 //! A guard derefs mutably, so `mem::replace(&mut *guard, other)` takes the value out and leaves `other` to be watched over,
 //! and for a `Clone` type `(*guard).clone()` makes a copy without a guard.
 

@@ -6,6 +6,7 @@ use std::ops::{Deref, DerefMut};
 
 use crate::async_drop::AsyncDrop;
 use crate::guard::AsyncDropGuard;
+use crate::no_clone::no_clone;
 use crate::reaper::job::Adopted;
 use crate::reaper::registry::Adoption;
 
@@ -166,30 +167,6 @@ impl<T: Debug> Reaped<T> {
         adopted.guard
     }
 
-    /// Never callable: it takes the place of a `clone` that would be found on `T` through [`Deref`],
-    /// and would make a copy of the value that nobody cleans up.
-    #[doc(hidden)]
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "a `Reaped` must not be `Clone`; this makes the compiler say why"
-    )]
-    pub fn clone(&self) -> Self
-    where
-        T: AdoptedOnce,
-    {
-        // No type implements the trait, so nobody can get here.
-        unreachable!("a `Reaped` cannot be cloned")
-    }
-
-    /// Never callable, for the same reason: `to_owned` is `clone` under another name.
-    #[doc(hidden)]
-    pub fn to_owned(&self) -> Self
-    where
-        T: AdoptedOnce,
-    {
-        unreachable!("a `Reaped` cannot be cloned")
-    }
-
     fn adopted(&self) -> &Adopted<T> {
         self.adopted.as_ref().expect("only the end takes it out")
     }
@@ -218,14 +195,16 @@ impl<T: Debug> Reaped<T> {
     }
 }
 
-/// Implemented by nothing. It exists for the error message of [`Reaped::clone`].
-#[doc(hidden)]
-#[diagnostic::on_unimplemented(
-    message = "a `Reaped` cannot be cloned: the copy of its value would have nobody to clean it up",
-    label = "this value was adopted once",
-    note = "to share the value, wrap its guard, `let shared = AsyncDropArc::new(guard)`, and adopt each owner, `reaper.adopt(AsyncDropArc::clone(&shared))`"
-)]
-pub trait AdoptedOnce {}
+no_clone! {
+    #[diagnostic::on_unimplemented(
+        message = "a `Reaped` cannot be cloned: the copy of its value would have nobody to clean it up",
+        label = "this value was adopted once",
+        note = "to share the value, wrap its guard, `let shared = AsyncDropArc::new(guard)`, and adopt each owner, `reaper.adopt(AsyncDropArc::clone(&shared))`"
+    )]
+    pub trait AdoptedOnce;
+
+    impl[T: Debug] Reaped<T> where [T: AdoptedOnce]: clone, to_owned;
+}
 
 impl<T: Debug> Drop for Reaped<T> {
     fn drop(&mut self) {
