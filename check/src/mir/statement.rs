@@ -210,6 +210,13 @@ fn operand(text: &str) -> Option<Operand> {
 
 fn value(text: &str) -> Option<Value> {
     let text = text.strip_prefix("no_retag ").unwrap_or(text);
+    // Older versions ask a slice for its length in this way, which moves nothing.
+    if text.starts_with("Len(") {
+        return Some(Value::Build("Len".to_owned(), Vec::new()));
+    }
+    if let Some(thread_local) = text.strip_prefix("&/*tls*/ ") {
+        return Some(Value::Build(thread_local.to_owned(), Vec::new()));
+    }
     if let Some(borrowed) = text.strip_prefix('&') {
         let borrowed = ["mut ", "raw const ", "raw mut ", "fake ", "fake shallow "]
             .iter()
@@ -228,6 +235,10 @@ fn value(text: &str) -> Option<Value> {
     }
     if text.starts_with("const ") {
         return operand(text).map(Value::Use);
+    }
+    // A function that becomes a pointer: `session::close as fn(Session) (PointerCoercion(..))`.
+    if let Some(at) = find_outside(text, " as ") {
+        return build(&text[..at]);
     }
     build(text)
 }
@@ -274,4 +285,29 @@ fn build(text: &str) -> Option<Value> {
         })
         .collect::<Option<Vec<_>>>()?;
     Some(Value::Build(name.to_owned(), operands))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_read_no_operand() {
+        for value in [
+            "close as for<'a> fn(&'a mut A) -> B (PointerCoercion(ReifyFnPointer(Safe), Implicit))",
+            "<<S as Sink<I>>::Error as Into<E>>::into as fn(E) -> E (PointerCoercion(ReifyFnPointer(Safe), Implicit))",
+            "Len((*_2))",
+            "&/*tls*/ CONTEXT::{constant#0}::{closure#0}::VAL",
+        ] {
+            let line = format!("_3 = {value};");
+            assert!(
+                matches!(
+                    read(&line),
+                    Some(Line::Statement(Statement::Assign(_, Value::Build(_, operands))))
+                        if operands.is_empty()
+                ),
+                "{line}"
+            );
+        }
+    }
 }
