@@ -2,7 +2,7 @@ use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::time::{interval, sleep};
+use tokio::time::{Instant, interval_at, sleep};
 
 /// A consumer that says goodbye to its broker, which takes a second.
 #[derive(Debug)]
@@ -22,7 +22,8 @@ impl AsyncDrop for Consumer {
 async fn main() -> Result<(), Infallible> {
     let mut consumer = AsyncDropGuard::new(Consumer);
 
-    let mut heartbeat = interval(Duration::from_millis(300));
+    let beat = Duration::from_millis(300);
+    let mut heartbeat = interval_at(Instant::now() + beat, beat);
     let mut beats = 0;
     // ANCHOR: loop
     let mut ending = pin!(consumer.async_drop());

@@ -1,7 +1,7 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 use std::convert::Infallible;
 use std::time::Duration;
-use tokio::time::{interval, sleep};
+use tokio::time::{Instant, interval_at, sleep};
 
 /// A consumer that says goodbye to its broker, which takes a second.
 #[derive(Debug)]
@@ -25,7 +25,8 @@ async fn main() -> Result<(), Infallible> {
     let mut consumer = AsyncDropGuard::new(Consumer { begun: 0 });
 
     // ANCHOR: loop
-    let mut heartbeat = interval(Duration::from_millis(300));
+    let beat = Duration::from_millis(300);
+    let mut heartbeat = interval_at(Instant::now() + beat, beat);
     let mut beats = 0;
     while beats < 12 {
         tokio::select! {

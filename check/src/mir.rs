@@ -77,7 +77,6 @@ pub enum Value {
     Discriminant(Place),
     /// A tuple, a struct, a variant, a closure, or an operator: the text before the operands, and the operands.
     Build(String, Vec<Operand>),
-    Other,
 }
 
 #[derive(Debug, PartialEq)]

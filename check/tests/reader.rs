@@ -84,6 +84,27 @@ fn the_same_is_found_with_every_compiler() {
     }
 }
 
+#[test]
+fn a_line_that_is_not_understood_is_refused() {
+    for line in [
+        "_1 <- move _2",
+        "release(_1)",
+        "_2 = magic move _1",
+        "_2 = & two-phase _1",
+        "drop(_1) -> later",
+        "switchInt(move _1) -> [0: bb1, else: 2]",
+        "_2 = f(move _1, by_magic(_3) -> [return: bb1",
+        "tailcall f(move _1)",
+    ] {
+        let text = format!(
+            "fn f(_1: AsyncDropGuard<T>) -> () {{\n    bb0: {{\n        {line};\n        return;\n    }}\n}}\n"
+        );
+        let (functions, refused) = look(&text);
+        assert_eq!(functions, 1);
+        assert_eq!(refused.len(), 1, "{line}: {refused:?}");
+    }
+}
+
 /// A generator of numbers that gives the same ones in every run.
 struct Numbers(u64);
 

@@ -85,7 +85,6 @@ fn backwards(block: &Block, live: &mut BTreeSet<u32>) {
                     read(operand, live);
                 }
             }
-            Value::Other => {}
         }
     }
 }

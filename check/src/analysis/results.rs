@@ -103,7 +103,6 @@ fn is_thrown_away(body: &Body, local: &Place, depth: u32) -> bool {
             Value::Use(operand) => is_local(operand),
             Value::Borrow(place) | Value::Discriminant(place) => place.local == local.local,
             Value::Build(_, operands) => operands.iter().any(is_local),
-            Value::Other => false,
         };
         if reads {
             return false;

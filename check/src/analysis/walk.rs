@@ -259,10 +259,6 @@ impl Walk<'_> {
                 state.known.insert(into, known);
             }
             Value::Build(name, operands) => self.build(block, into, name, operands, state),
-            Value::Other => {
-                let into = key(into, state);
-                state.forget(&into);
-            }
         }
     }
 

@@ -48,7 +48,10 @@ pub(super) fn read(line: &str) -> Option<Line> {
     if let Some(call) = call(into.clone(), value) {
         return Some(Line::Terminator(call?));
     }
-    Some(Line::Statement(Statement::Assign(into, self::value(value))))
+    Some(Line::Statement(Statement::Assign(
+        into,
+        self::value(value)?,
+    )))
 }
 
 /// `None` if the line is no terminator, `Some(None)` if it is one that was not understood.
@@ -132,8 +135,16 @@ fn switch(line: &str) -> Option<Terminator> {
 fn dropped(line: &str) -> Option<Terminator> {
     let (before, targets) = targets(line)?;
     let place = Place::read(before.strip_prefix("drop(")?.strip_suffix(')')?)?;
-    let then = target(targets, "return").or_else(|| block(targets));
+    let then = where_to(targets)?;
     Some(Terminator::Drop { place, then })
+}
+
+/// Where a call or a drop goes on, if it does. `None` if the text says neither.
+fn where_to(targets: &str) -> Option<Option<u32>> {
+    if let Some(then) = target(targets, "return").or_else(|| block(targets)) {
+        return Some(Some(then));
+    }
+    targets.starts_with("unwind").then_some(None)
 }
 
 /// `None` if the value is no call, `Some(None)` if it is one that was not understood.
@@ -162,7 +173,7 @@ fn called(into: Place, before: &str, targets: &str) -> Option<Terminator> {
         into,
         function: function.to_owned(),
         arguments,
-        then: target(targets, "return").or_else(|| block(targets)),
+        then: where_to(targets)?,
     })
 }
 
@@ -186,36 +197,60 @@ fn operand(text: &str) -> Option<Operand> {
     {
         return Place::read(place).map(Operand::Copy);
     }
-    // Besides `const`, there are questions to the compiler such as `ub_checks`.
-    Some(Operand::Const(
-        text.strip_prefix("const ").unwrap_or(text).to_owned(),
-    ))
+    if let Some(constant) = text.strip_prefix("const ") {
+        return Some(Operand::Const(constant.to_owned()));
+    }
+    // There are questions to the compiler, too, such as `ub_checks`. What reads a local is none of them.
+    let reads_a_local = text
+        .as_bytes()
+        .windows(2)
+        .any(|pair| pair[0] == b'_' && pair[1].is_ascii_digit());
+    (!reads_a_local).then(|| Operand::Const(text.to_owned()))
 }
 
-fn value(text: &str) -> Value {
+fn value(text: &str) -> Option<Value> {
     let text = text.strip_prefix("no_retag ").unwrap_or(text);
+    // Older versions ask a slice for its length in this way, which moves nothing.
+    if text.starts_with("Len(") {
+        return Some(Value::Build("Len".to_owned(), Vec::new()));
+    }
+    if let Some(thread_local) = text.strip_prefix("&/*tls*/ ") {
+        return Some(Value::Build(thread_local.to_owned(), Vec::new()));
+    }
     if let Some(borrowed) = text.strip_prefix('&') {
         let borrowed = ["mut ", "raw const ", "raw mut ", "fake ", "fake shallow "]
             .iter()
             .find_map(|kind| borrowed.strip_prefix(kind))
             .unwrap_or(borrowed);
-        return Place::read(borrowed).map_or(Value::Other, Value::Borrow);
+        return Place::read(borrowed).map(Value::Borrow);
     }
     if let Some(place) = text.strip_prefix("discriminant(") {
-        return place
-            .strip_suffix(')')
-            .and_then(Place::read)
-            .map_or(Value::Other, Value::Discriminant);
+        let place = place.strip_suffix(')')?;
+        return Place::read(place).map(Value::Discriminant);
     }
     if text.starts_with("move ") || text.starts_with("copy ") || text.starts_with("deref_copy ") {
         // A cast keeps the value: `move _1 as Pin<Box<dyn Future>> (PointerCoercion(..))`.
         let uncast = find_outside(text, " as ").map_or(text, |at| &text[..at]);
-        return operand(uncast).map_or(Value::Other, Value::Use);
+        return operand(uncast).map(Value::Use);
     }
     if text.starts_with("const ") {
-        return operand(text).map_or(Value::Other, Value::Use);
+        return operand(text).map(Value::Use);
     }
-    build(text).unwrap_or(Value::Other)
+    // A function that becomes a pointer: `session::close as fn(Session) (PointerCoercion(..))`.
+    if let Some(at) = find_outside(text, " as ") {
+        return build(&text[..at]);
+    }
+    build(text)
+}
+
+/// Whether every bracket is closed.
+fn is_balanced(text: &str) -> bool {
+    let count = |brackets: &[u8]| {
+        outside(text)
+            .filter(|(_, byte, _)| brackets.contains(byte))
+            .count()
+    };
+    count(b"([{<") == count(b")]}>")
 }
 
 fn build(text: &str) -> Option<Value> {
@@ -234,6 +269,10 @@ fn build(text: &str) -> Option<Value> {
         _ if text.ends_with(')') => split_call(text)?,
         _ => (text, ""),
     };
+    let spaced = outside(name).any(|(_, byte, depth)| byte == b' ' && depth == 0);
+    if spaced || !is_balanced(name) {
+        return None;
+    }
     let operands = split_commas(operands)
         .into_iter()
         .map(|part| {
@@ -246,4 +285,29 @@ fn build(text: &str) -> Option<Value> {
         })
         .collect::<Option<Vec<_>>>()?;
     Some(Value::Build(name.to_owned(), operands))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_read_no_operand() {
+        for value in [
+            "close as for<'a> fn(&'a mut A) -> B (PointerCoercion(ReifyFnPointer(Safe), Implicit))",
+            "<<S as Sink<I>>::Error as Into<E>>::into as fn(E) -> E (PointerCoercion(ReifyFnPointer(Safe), Implicit))",
+            "Len((*_2))",
+            "&/*tls*/ CONTEXT::{constant#0}::{closure#0}::VAL",
+        ] {
+            let line = format!("_3 = {value};");
+            assert!(
+                matches!(
+                    read(&line),
+                    Some(Line::Statement(Statement::Assign(_, Value::Build(_, operands))))
+                        if operands.is_empty()
+                ),
+                "{line}"
+            );
+        }
+    }
 }

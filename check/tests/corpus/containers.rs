@@ -127,3 +127,8 @@ pub async fn pushed_out_of_a_map_and_cleaned_up(
         old.async_drop().await.unwrap();
     }
 }
+
+// finds: nothing
+pub fn asserted_not_to_be_there(sessions: &mut HashMap<u8, AsyncDropGuard<Session>>) {
+    assert!(sessions.insert(1, open()).is_none());
+}
