@@ -206,7 +206,10 @@ impl<T: Debug> AsyncDropGuard<T> {
             let result = value.async_drop_impl().await;
             // A test may ask for every cleanup to be interrupted.
             #[cfg(feature = "testing")]
-            let result = crate::interruption::clean_up(value, self.created_at).await;
+            let result = match crate::interruption::plan(value, self.created_at) {
+                Some(plan) => Box::pin(plan.clean_up(value)).await,
+                None => value.async_drop_impl().await,
+            };
             // Where there is nothing to drop, nothing can panic, and the error needs nobody to hold it.
             if mem::needs_drop::<T>() {
                 return self.drop_value(result);

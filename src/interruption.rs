@@ -1,6 +1,6 @@
 //! Cleanups that are dropped once, in the middle, and begun again, where a test asked for that.
 //!
-//! This is the seam between the guard and [`testing`](crate::testing): the guard runs its cleanup through [`clean_up`].
+//! This is the seam between the guard and [`testing`](crate::testing): the guard asks for a [`plan`] before it cleans up.
 
 use std::any::type_name;
 use std::env;
@@ -46,33 +46,52 @@ pub(crate) fn withdraw(interrupted: &Arc<AtomicUsize>) {
     lock(&REQUESTS).retain(|request| !Arc::ptr_eq(&request.interrupted, interrupted));
 }
 
-/// Runs the cleanup of a value, and drops it once, before the operation that a test asked for.
-pub(crate) async fn clean_up<T: AsyncDrop>(
-    value: &mut T,
-    created_at: &'static Location<'static>,
-) -> Result<(), T::Error> {
+/// What is to happen to a cleanup that is about to begin.
+pub(crate) struct Plan {
+    cleanup: Cleanup,
+    /// The operation before which it is interrupted, and the count of those that were.
+    /// `None` for one whose caller was cancelled after the interruption: it comes again, and has had its share.
+    interruption: Option<(usize, Option<Arc<AtomicUsize>>)>,
+}
+
+/// The plan for the cleanup of a value, if a test has asked for anything.
+///
+/// It is looked up by the guard itself, before it polls: a cleanup that no test is interested in
+/// needs no more of the stack than without the feature.
+pub(crate) fn plan<T>(value: &T, created_at: &'static Location<'static>) -> Option<Plan> {
     let cleanup = Cleanup {
-        value: ptr::from_mut(value).addr(),
+        value: ptr::from_ref(value).addr(),
         created_at,
     };
-    // One whose caller was cancelled after the interruption comes here again, and has had its share.
-    if !cleanup.forget() {
-        let Some((operation, interrupted)) = requested() else {
-            return value.async_drop_impl().await;
-        };
-        let first = value.async_drop_impl();
-        if let Some(result) = up_to_operation(operation, first).await {
-            return result;
+    let interruption = if cleanup.forget() {
+        None
+    } else {
+        Some(requested()?)
+    };
+    Some(Plan {
+        cleanup,
+        interruption,
+    })
+}
+
+impl Plan {
+    /// Runs the cleanup of the value, and drops it once, before the operation that a test asked for.
+    pub(crate) async fn clean_up<T: AsyncDrop>(self, value: &mut T) -> Result<(), T::Error> {
+        if let Some((operation, interrupted)) = self.interruption {
+            let first = value.async_drop_impl();
+            if let Some(result) = up_to_operation(operation, first).await {
+                return result;
+            }
+            if let Some(interrupted) = interrupted {
+                interrupted.fetch_add(1, Ordering::Relaxed);
+            }
+            note(type_name::<T>(), self.cleanup.created_at);
         }
-        if let Some(interrupted) = interrupted {
-            interrupted.fetch_add(1, Ordering::Relaxed);
-        }
-        note(type_name::<T>(), created_at);
+        let not_ended = NotEnded(Some(self.cleanup));
+        let result = value.async_drop_impl().await;
+        not_ended.has_ended();
+        result
     }
-    let not_ended = NotEnded(Some(cleanup));
-    let result = value.async_drop_impl().await;
-    not_ended.has_ended();
-    result
 }
 
 /// What the cleanup returned, or `None` when it was dropped before that operation.
