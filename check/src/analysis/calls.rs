@@ -53,6 +53,16 @@ const PLUMBING: [&str; 40] = [
     "call",
 ];
 
+/// Calls that call the closure which they are given before they return.
+const CALLERS: [&str; 6] = [
+    "block_in_place",
+    "catch_unwind",
+    "call",
+    "call_mut",
+    "call_once",
+    "in_scope",
+];
+
 /// Calls that return an empty container.
 const EMPTY: [&str; 3] = ["new", "with_capacity", "default"];
 
@@ -408,6 +418,13 @@ impl Walk<'_> {
             }
         }
         self.add_summaries(function, arguments, into_type, state, &mut of);
+        // A closure that cleans up, and is called at once.
+        if CALLERS.contains(&name) && !into_type.contains(['{', '+']) {
+            for (cleaned, _) in of {
+                self.clean(&cleaned, state);
+            }
+            return;
+        }
         if of.is_empty() || owns != Owns::Nothing || into_type == "()" || into_type == "bool" {
             return;
         }

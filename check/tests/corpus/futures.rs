@@ -50,3 +50,19 @@ pub fn blocked_on() {
     let mut session = open();
     ::futures::executor::block_on(session.async_drop()).unwrap();
 }
+
+// finds: nothing
+pub fn blocked_on_in_place() {
+    let mut session = open();
+    tokio::task::block_in_place(|| {
+        ::futures::executor::block_on(session.async_drop()).unwrap();
+    });
+}
+
+// finds: dropped-armed end
+pub fn only_looked_at_in_place() {
+    let mut session = open();
+    tokio::task::block_in_place(|| {
+        session.0 += 1;
+    });
+}
