@@ -31,7 +31,7 @@ impl<T: Debug> AsyncDropGuard<T> {
     ///
     /// # Panics
     ///
-    /// If you don't await it in a tokio runtime, or if the clock of the runtime is not enabled.
+    /// If you await it without a tokio runtime around it, or if the clock of the runtime is not enabled.
     /// If the cleanup panics before the deadline, you get that panic.
     ///
     /// # Cancel safety

@@ -93,7 +93,7 @@ enum State<T> {
 }
 
 impl<T: Debug> AsyncDropGuard<T> {
-    /// Arms a guard around `value`, which is now the guard's: you reach it through the guard, and clean it up with it.
+    /// Arms a guard around `value`, which the guard owns from now on. You reach it through the guard.
     ///
     /// The guard remembers where you called this, and names the place if the cleanup is missed.
     /// If you pass this function on as a path, the call is in the function that gets it: a guard from
