@@ -1,4 +1,4 @@
-//! Cleanups that are dropped once, in the middle, and begun again, where a test asked for that.
+//! Cleanups that are dropped once, in the middle, and begun again, because a test asked for that.
 //!
 //! This is the seam between the guard and [`testing`](crate::testing): the guard asks for a [`plan`] before it cleans up.
 
@@ -129,7 +129,7 @@ const MOST_UNITS_OF_AN_OPERATION: usize = 4;
 /// If they are not, the cleanup is interrupted in a wait before its operation, which it has to survive as well.
 const MANY_WAITS: usize = 16;
 
-/// In a task that tokio does not run no operation can be counted, and each wait stands for one.
+/// In a task that tokio does not run, operations can't be counted, so each wait stands for one.
 fn poll_up_to_wait<F: Future>(
     cleanup: Pin<&mut F>,
     cx: &mut Context<'_>,
@@ -198,7 +198,7 @@ impl Cleanup {
     }
 }
 
-/// Remembers an interrupted cleanup, should its caller drop it before its end.
+/// Remembers an interrupted cleanup, in case its caller drops it before its end.
 struct NotEnded(Option<Cleanup>);
 
 impl NotEnded {

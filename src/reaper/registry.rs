@@ -39,7 +39,7 @@ pub(super) struct Core {
     gave_up: AtomicBool,
     /// Whether there may be a `waiter`. It is set before the shards are looked at, and read after one has become empty.
     waiting: AtomicBool,
-    /// Who waits until there are no values. There is one at most: it has `&mut` to the reaper.
+    /// The task that waits until there are no values. There is one at most, because it has `&mut` to the reaper.
     waiter: Mutex<Option<Waker>>,
     /// Locked by those that hold a shard, so that a shard's `ended` and the errors always agree.
     errors: Mutex<Vec<HeldError<CleanupError>>>,
@@ -166,7 +166,7 @@ impl Registry {
     }
 
     fn lock_all(&self) -> Vec<MutexGuard<'_, Book>> {
-        // Always in the same order. Whoever holds one shard never asks for another.
+        // Always in the same order, and a thread that holds one shard never asks for another.
         self.shards.iter().map(|shard| lock(&shard.book)).collect()
     }
 
@@ -184,7 +184,7 @@ impl Registry {
         Poll::Pending
     }
 
-    /// Ends the reaper once every value is gone.
+    /// Ends the reaper once every value is cleaned up.
     pub(super) fn poll_end(&self, context: &mut Context<'_>) -> Poll<Result<(), CleanupErrors>> {
         let mut books = match self.poll_all_empty(context) {
             Poll::Ready(books) => books,
@@ -203,7 +203,7 @@ impl Registry {
     pub(super) fn take_errors(&self) -> Option<CleanupErrors> {
         let mut books = self.lock_all();
         if lock(&self.core.errors).is_empty() {
-            // Without errors there is no list, and what the next one counts goes on.
+            // Without errors there is no list, so what the next one counts just grows.
             return None;
         }
         let (errors, total) = self.core.take_errors(&mut books);
@@ -252,7 +252,7 @@ impl Registry {
         }
     }
 
-    /// Ends the reaper without asking it for anything. Cleanups that had begun go on.
+    /// Ends the reaper without asking it for anything. Cleanups that had begun continue.
     pub(super) fn close(&self) {
         let mut books = self.lock_all();
         for book in &mut books {
@@ -267,7 +267,7 @@ impl Registry {
         drop(errors);
     }
 
-    /// Makes whoever waits look again.
+    /// Makes the task that waits look again.
     pub(super) fn wake(&self) {
         self.core.wake();
     }
@@ -434,7 +434,7 @@ impl Adoption {
             None
         };
         self.leave(book, entry);
-        // Nobody will ask for the errors of an ended reaper: it becomes an incident.
+        // No one will ask for the errors of an ended reaper, so it becomes an incident.
         contain_panic(|| drop(late));
     }
 
