@@ -230,17 +230,26 @@ impl Journal {
 // ANCHOR: write
 async fn write(mut lines: mpsc::Receiver<Line>, file: File, every: Duration) -> io::Result<()> {
     let mut file = BufWriter::with_capacity(64 * 1024, file);
+    let mut batch = Vec::with_capacity(QUEUE);
     let mut sync = interval_at(Instant::now() + every, every);
     loop {
         tokio::select! {
-            line = lines.recv() => match line {
-                Some(line) => file.write_all(&line).await?,
-                // Nobody can queue a line any more, and none is left.
-                None => break,
-            },
+            taken = lines.recv_many(&mut batch, QUEUE) => {
+                if taken == 0 {
+                    // The queue is closed and empty.
+                    break;
+                }
+                for line in batch.drain(..) {
+                    file.write_all(&line).await?;
+                }
+            }
             _ = sync.tick() => {
                 file.flush().await?;
                 file.get_ref().sync_data().await?;
+                // The period begins after the sync.
+                // Otherwise a sync that takes longer than that is due again at once,
+                // and the lines get a turn only now and then.
+                sync.reset();
             }
         }
     }

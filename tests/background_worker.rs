@@ -233,6 +233,49 @@ async fn a_disk_that_hangs_is_named_at_the_deadline() {
     drop(keep_open);
 }
 
+/// The syncs take longer than the period between them, as on a volume without credit.
+/// A library that is loaded first makes them so, in the program as it is.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_slow_disk_does_not_starve_the_queue() {
+    const SLOW: &str = "#include <unistd.h>\n\
+        int fsync(int fd) { (void)fd; usleep(1100000); return 0; }\n\
+        int fdatasync(int fd) { return fsync(fd); }\n";
+    let folder = Folder::new();
+    let source = folder.0.path().join("slow.c");
+    let library = folder.0.path().join("slow.so");
+    fs::write(&source, SLOW).unwrap();
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(&source);
+    assert!(cc.status().await.unwrap().success());
+
+    let mut program = background_worker();
+    program.env("LD_PRELOAD", &library);
+    let worker = Worker::start_program(program, &folder.file(), &["--sync", "1"]).await;
+    let (acknowledged, mut acknowledgements) = mpsc::unbounded_channel();
+    let client = worker.connect().await;
+    let client = tokio::spawn(client.talk_until_the_end("client".to_owned(), acknowledged));
+    // Before the first sync there is nothing to starve.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    while acknowledgements.try_recv().is_ok() {}
+    let mut oks = 0;
+    let _ = timeout(Duration::from_secs(4), async {
+        while acknowledgements.recv().await.is_some() {
+            oks += 1;
+        }
+    })
+    .await;
+    worker.send(Signal::TERM);
+    let (_, heard) = within("the client", client).await.unwrap();
+    worker.expect_success().await;
+    assert_eq!(folder.lines().len(), heard);
+    // It was a handful when a late sync was due again at once.
+    // A queue that is filled anew in each of three rounds is far more.
+    assert!(oks >= 3000, "{oks} lines in 4 s");
+}
+
 #[tokio::test]
 async fn what_cannot_be_opened_is_one_line_and_exit_status_1() {
     let folder = Folder::new();
@@ -317,12 +360,11 @@ impl Folder {
 
 impl Worker {
     async fn start(file: &Path, args: &[&str]) -> Self {
-        let mut child = background_worker()
-            .arg("--file")
-            .arg(file)
-            .args(args)
-            .spawn()
-            .unwrap();
+        Self::start_program(background_worker(), file, args).await
+    }
+
+    async fn start_program(mut program: Command, file: &Path, args: &[&str]) -> Self {
+        let mut child = program.arg("--file").arg(file).args(args).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.as_mut().unwrap());
         let mut line = String::new();
         within("the address", stdout.read_line(&mut line))
