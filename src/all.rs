@@ -7,31 +7,31 @@ use crate::held_error::HeldError;
 use crate::many::{Order, Run};
 use crate::panics::{DroppedSafely, FirstPanic};
 
-/// Cleans up many values concurrently, and returns every error with the key of its value.
+/// Cleans up many values concurrently, and returns every error to you with the key of its value.
 ///
-/// All cleanups run in the task of the caller, and one that waits lets the others go on.
-/// One that fails or panics stops no other.
-/// The guards are owned by this function, and the values are gone when it returns.
+/// All cleanups run in the task that calls this, and while one waits, the others continue.
+/// If one fails or panics, the others still run.
+/// This function owns the guards that you pass, and the values are cleaned up and dropped when it returns.
 ///
-/// It is `join!` for cleanups of one type.
-/// `a?; b?; c?` after a `join!` would return the first error and lose the others.
+/// You can think of it as a `join!` for cleanups of one type,
+/// but `a?; b?; c?` after a `join!` would return the first error and lose the others.
 ///
 /// # Errors
 ///
-/// All errors of the cleanups, in the order of the values, if there was one.
+/// All errors of the cleanups, in the order of your values, if any failed.
 ///
 /// # Panics
 ///
-/// A panic in a cleanup, or in a value's own [`Drop`], goes on once all others are done.
-/// If several panicked it is the first of them.
+/// If a cleanup or a value's own [`Drop`] panics, you get that panic once all others are done,
+/// and if several panicked, you get the first of them.
 /// A value whose cleanup panicked is an [incident](crate::incident) as well, and so are the errors.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future drops the guards that are not done yet, and each is an incident.
+/// If you drop the future, it drops the guards that are not done yet, and each is an incident.
 /// An error that a finished cleanup had already left is reported as
 /// [`Suppressed`](crate::incident::IncidentKind::Suppressed).
-/// To be able to go on after a timeout, put the guards into an [`AsyncDropHashMap`](crate::AsyncDropHashMap).
+/// If you want to continue after a timeout, put the guards into an [`AsyncDropHashMap`](crate::AsyncDropHashMap) instead.
 ///
 /// # Examples
 ///
@@ -85,8 +85,8 @@ where
 
 /// Values that are being cleaned up concurrently, and what came of those that are done.
 ///
-/// Each value stays in its slot until all are done, and its error beside it.
-/// So a run that was interrupted can be taken up again: what is done is passed over, what is not is run.
+/// Each value stays in its slot until all are done, with its error beside it.
+/// So an interrupted run can be resumed: what is done is passed over, and what is not is run.
 pub(crate) struct Cleanups<K, T: AsyncDrop + Debug> {
     slots: Vec<Slot<K, T>>,
 }

@@ -8,33 +8,33 @@ use crate::async_drop::AsyncDrop;
 use crate::guard::AsyncDropGuard;
 use crate::owner::Owner;
 
-/// Shares one guarded value between several owners. The last one to let go cleans it up.
+/// Shares one guarded value between several owners, and cleans it up when the last of them is cleaned up.
 ///
-/// Each owner is an [`AsyncDropGuard`] of its own and must be ended with `async_drop`.
-/// The value is cleaned up once, by the last owner, who also gets its error; the others get `Ok(())` at once.
-/// That holds when owners let go at the same time on different threads.
+/// Each owner is an [`AsyncDropGuard`] of its own, so you call `async_drop` on each.
+/// The last of them cleans the value up, once, and gets its error; the others get `Ok(())` at once.
+/// That holds even if you clean up several owners at the same time on different threads.
 ///
-/// It derefs to the value. To change it through several owners, put an
+/// An owner derefs to the value. If you want to change it through several owners, put an
 /// `AsyncDropTokioMutex` (feature `tokio`) inside.
 ///
 /// # When not to use it
 ///
-/// - Where one owner can lend `&T` to the others, lend it: then one place decides when the cleanup runs, and sees its error.
-/// - With a cycle of owners nobody is last, and nothing is ever cleaned up. Break it with an [`AsyncDropWeak`].
+/// - If one owner can lend `&T` to the others, do that instead, because then one place decides when the cleanup runs, and sees its error.
+/// - If owners form a cycle, none of them is the last, so the value is never cleaned up. Break the cycle with an [`AsyncDropWeak`].
 ///
 /// # Panics
 ///
-/// An owner that is dropped without `async_drop` panics like any guard, even if it is not the last.
+/// If you drop an owner without `async_drop`, it panics like any guard, even if it is not the last.
 ///
-/// Using the value panics after this owner has let go.
-/// It panics too where the guard that was given to [`new`](Self::new) had already been cleaned up:
-/// there is no value then, and the last owner has nothing to clean up.
+/// If you use the value through an owner that you already cleaned up, that panics.
+/// It also panics if the guard that you gave to [`new`](Self::new) had already been cleaned up:
+/// then there isn't a value, and the last owner has nothing to clean up.
 ///
 /// # Cancel safety
 ///
-/// When the last owner's cleanup is interrupted, that owner is the only one left and must go on:
-/// its next `async_drop` takes the cleanup up again.
-/// Until then the value can still be read, but gets no further owner.
+/// If the last owner's cleanup is interrupted, that owner is the only one left, so finishing the cleanup is up to it:
+/// call its `async_drop` again, and it resumes.
+/// Until then you can still read the value, but you cannot make further owners.
 ///
 /// # Examples
 ///
@@ -83,7 +83,7 @@ impl<T> AsyncDropArc<T>
 where
     T: AsyncDrop + Debug + Send + Sync,
 {
-    /// Makes the first owner of the value in `guard`.
+    /// Makes the first owner of the value in `guard`, which it takes from you.
     ///
     /// # Examples
     ///
@@ -111,14 +111,14 @@ where
         Self::owner_at(Owner::new(guard), created_at)
     }
 
-    /// Makes one more owner, which must be ended with `async_drop` like the first.
+    /// Makes one more owner, and you call `async_drop` on it like on the first.
     ///
-    /// Call it as `AsyncDropArc::clone(&shared)`; `shared.clone()` does not compile.
+    /// Call it as `AsyncDropArc::clone(&shared)`, because `shared.clone()` does not compile.
     ///
     /// # Panics
     ///
-    /// When `owner` has already let go.
-    /// Also when it is the last one, and its cleanup of the value was interrupted.
+    /// If you already called `async_drop` on `owner`,
+    /// even if it was the last one and its cleanup of the value was interrupted.
     ///
     /// # Examples
     ///
@@ -159,12 +159,12 @@ where
         AsyncDropGuard::new_at(Self { owner }, created_at)
     }
 
-    /// Makes a reference that does not keep the value from being cleaned up, and needs no `async_drop`.
+    /// Makes a reference that does not keep the value from being cleaned up. You need not call `async_drop` on it.
     ///
     /// # Panics
     ///
-    /// When `owner` has already let go.
-    /// Also when it is the last one, and its cleanup of the value was interrupted.
+    /// If you already called `async_drop` on `owner`,
+    /// even if it was the last one and its cleanup of the value was interrupted.
     ///
     /// # Examples
     ///
@@ -188,11 +188,11 @@ where
         }
     }
 
-    /// How many owners there are now. Other threads may change that at any time.
+    /// Tells you how many owners there are now. Other threads may change that at any time.
     ///
     /// # Panics
     ///
-    /// When `owner` has already let go.
+    /// If you already called `async_drop` on `owner`.
     ///
     /// # Examples
     ///
@@ -221,11 +221,11 @@ where
         }
     }
 
-    /// Whether two owners share one value.
+    /// Tells you whether two owners share one value.
     ///
     /// # Panics
     ///
-    /// When one of them has already let go.
+    /// If you already called `async_drop` on one of them.
     ///
     /// # Examples
     ///
@@ -251,18 +251,18 @@ where
     pub fn ptr_eq(one: &AsyncDropGuard<Self>, other: &AsyncDropGuard<Self>) -> bool {
         match (&one.owner, &other.owner) {
             (Owner::Sharing(one), Owner::Sharing(other)) => Arc::ptr_eq(one, other),
-            // There is no other owner beside the last one, so they are one and the same or strangers.
+            // There is no owner besides the last one, so they are one and the same or don't belong together.
             _ => std::ptr::eq(one, other),
         }
     }
 
-    /// Ends this owner without a cleanup, and returns the guard of the value if it was the last.
+    /// Gives this owner up without a cleanup, and returns the guard of the value to you if it was the last.
     ///
-    /// Of several owners that call this at the same time exactly one gets the guard, and with it the duty to clean up.
+    /// If you call this on several owners at the same time, exactly one call gets the guard, and cleaning it up is that caller's job.
     ///
     /// # Panics
     ///
-    /// When this owner has already let go.
+    /// If you already called `async_drop` on this owner.
     ///
     /// # Examples
     ///
@@ -295,7 +295,7 @@ where
 {
     type Error = T::Error;
 
-    // What `#[async_trait]` would write, but for the box: an owner that is not the last one needs no room for a cleanup.
+    // What `#[async_trait]` would write, but without the box, because an owner that is not the last one needs no room for a cleanup.
     fn async_drop_impl<'a, 'async_trait>(
         &'a mut self,
     ) -> Pin<Box<dyn Future<Output = Result<(), T::Error>> + Send + 'async_trait>>
@@ -311,10 +311,10 @@ where
 }
 
 impl<T: Debug> AsyncDropArc<T> {
-    /// The value, unless it is gone for this owner.
+    /// The value, unless this owner can no longer reach it.
     pub(crate) fn peek(&self) -> Option<&T> {
         let guard = self.owner.get()?;
-        // The guard is empty where it was so from the start, and where the value's own `Drop` panicked after the cleanup.
+        // The guard is empty if it was so from the start, or if the value's own `Drop` panicked after the cleanup.
         (!guard.is_dropped()).then(|| &***guard)
     }
 }
@@ -347,9 +347,9 @@ impl<T: Debug> Debug for AsyncDropArc<T> {
     }
 }
 
-/// A reference to a shared value that keeps nobody from cleaning it up.
+/// A reference to a shared value that does not keep the value from being cleaned up.
 ///
-/// Made by [`AsyncDropArc::downgrade`]. It owns nothing and needs no `async_drop`.
+/// You get it from [`AsyncDropArc::downgrade`]. It owns nothing, so you need not call `async_drop` on it.
 ///
 /// # Examples
 ///
@@ -363,7 +363,7 @@ impl<T: Debug> Debug for AsyncDropArc<T> {
 /// let mut pool = AsyncDropArc::new(open_pool(4));
 /// let metrics: AsyncDropWeak<_> = AsyncDropArc::downgrade(&pool);
 ///
-/// // Nobody has to end the metrics' reference.
+/// // You need not call `async_drop` on the metrics' reference.
 /// pool.async_drop().await.unwrap();
 /// assert!(metrics.upgrade().is_none());
 /// # }
@@ -376,7 +376,7 @@ impl<T> AsyncDropWeak<T>
 where
     T: AsyncDrop + Debug + Send + Sync,
 {
-    /// Makes one more owner, unless the last one has let go.
+    /// Makes one more owner for you, unless the last one was already given up or its cleanup has begun.
     ///
     /// # Examples
     ///
@@ -403,9 +403,9 @@ where
         Some(AsyncDropArc::owner_at(Owner::Sharing(arc), created_at))
     }
 
-    /// How many owners there are now. Other threads may change that at any time.
+    /// Tells you how many owners there are now. Other threads may change that at any time.
     ///
-    /// It is 0 from the moment in which the last owner lets go, also while its cleanup runs and after an interruption.
+    /// It is 0 as soon as the last owner is given up or its cleanup begins, even while that cleanup runs and after an interruption.
     ///
     /// # Examples
     ///

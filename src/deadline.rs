@@ -11,33 +11,33 @@ use crate::origin::ValueOrigin;
 use crate::panics::contain_panic;
 
 impl<T: Debug> AsyncDropGuard<T> {
-    /// Cleans the value up as [`async_drop`](Self::async_drop) does, but gives up after `limit`.
+    /// Cleans the value up as [`async_drop`](Self::async_drop) does, but gives up after the `limit` that you set.
     ///
     /// At the deadline the cleanup is abandoned where it stands, and the value is dropped.
-    /// The error says so, and that is the report: the guard counts as dropped, and neither a panic nor an incident follows.
-    /// Only guards that the value or its cleanup owned themselves report what became of theirs,
-    /// and errors that they had gathered are [`Suppressed`](crate::incident::IncidentKind::Suppressed) incidents;
-    /// a panic of the hook, or of the value's own [`Drop`], goes no further.
+    /// The error tells you so, and that is the report: the guard counts as dropped, so neither a panic nor an incident follows.
+    /// But guards that the value or its cleanup owned themselves report what became of theirs,
+    /// and errors that they had gathered are [`Suppressed`](crate::incident::IncidentKind::Suppressed) incidents.
+    /// If the hook or the value's own [`Drop`] panics, that panic is caught.
     ///
-    /// A `limit` of zero lets the cleanup run until it first has to wait.
+    /// If you pass a `limit` of zero, the cleanup runs until it first has to wait.
     ///
-    /// To take a slow cleanup up again instead of abandoning it, put [`tokio::time::timeout`] around
+    /// If you want to resume a slow cleanup instead of abandoning it, put [`tokio::time::timeout`] around
     /// [`async_drop`](Self::async_drop).
     ///
     /// # Errors
     ///
-    /// - [`DeadlineError::Passed`] when the cleanup had not ended in time.
-    /// - [`DeadlineError::Cleanup`] with the error of a cleanup that ended in time.
+    /// - [`DeadlineError::Passed`] if the cleanup had not finished in time.
+    /// - [`DeadlineError::Cleanup`] with the error of a cleanup that finished in time.
     ///
     /// # Panics
     ///
-    /// When it is awaited outside of a tokio runtime, or in one whose clock is not enabled.
-    /// A panic of the cleanup before the deadline goes on.
+    /// If you await it without a tokio runtime around it, or if the clock of the runtime is not enabled.
+    /// If the cleanup panics before the deadline, you get that panic.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before the deadline leaves the value in the guard, as it does for
-    /// [`async_drop`](Self::async_drop). The next call has the whole of its limit again.
+    /// If you drop the future before the deadline, the value stays in the guard, as it does for
+    /// [`async_drop`](Self::async_drop). You can call this again, and then it has the whole of its limit again.
     ///
     /// # Examples
     ///
@@ -83,7 +83,7 @@ impl<T: Debug> AsyncDropGuard<T> {
             if let Ok(result) = timeout(limit, running.expect("it is put there above")).await {
                 return result.map_err(DeadlineError::Cleanup);
             }
-            // The cleanup, and then the value, may own guards of their own, which panic when they are dropped.
+            // The cleanup, and then the value, may own guards of their own, which panic on drop.
             contain_panic(|| cleanup.set(None));
         }
         contain_panic(|| self.end_in_place());
@@ -94,7 +94,7 @@ impl<T: Debug> AsyncDropGuard<T> {
     }
 }
 
-/// Why [`AsyncDropGuard::async_drop_within`] failed.
+/// Tells you why [`AsyncDropGuard::async_drop_within`] failed.
 ///
 /// # Examples
 ///
@@ -127,15 +127,15 @@ impl<T: Debug> AsyncDropGuard<T> {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadlineError<E> {
-    /// The cleanup had not ended at the deadline. It was abandoned, and the value dropped.
+    /// The cleanup had not finished at the deadline, so it was abandoned, and the value dropped.
     #[non_exhaustive]
     Passed {
-        /// How much time the cleanup had.
+        /// How much time you gave the cleanup.
         limit: Duration,
         /// Which value it was.
         origin: ValueOrigin,
     },
-    /// The cleanup ended in time, with this error.
+    /// The cleanup finished in time, but with this error.
     Cleanup(E),
 }
 

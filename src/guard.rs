@@ -13,9 +13,9 @@ use crate::no_clone::no_clone;
 use crate::origin::ValueOrigin;
 use crate::panics::contain_panic;
 
-/// Holds a value that must be cleaned up with an `.await`, and makes it known when that was forgotten.
+/// Holds a value that must be cleaned up with an `.await`, and tells you if that was forgotten.
 ///
-/// The guard derefs to the value. It is ended with [`async_drop`](Self::async_drop):
+/// The guard derefs to the value, so you use it like the value. When you are done, clean up with [`async_drop`](Self::async_drop):
 ///
 /// ```
 /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
@@ -53,25 +53,25 @@ use crate::panics::contain_panic;
 /// | done | [`async_drop`](Self::async_drop) that returned, with `Ok` or `Err` | does nothing |
 ///
 /// Both panics print the value with [`Debug`] and say where the guard was created.
-/// Leave secrets out of that `Debug`: the message ends up in logs.
-/// What happens instead of a panic can be chosen with [`incident::set_hook`].
+/// So leave secrets out of that `Debug`, because the message ends up in your logs.
+/// If you want something other than a panic, set it with [`incident::set_hook`].
 /// On a thread that is already unwinding the guard never panics, since that would abort the process.
-/// Keep guards out of `thread_local!`: Rust aborts the process when such a value panics at the end of its thread.
+/// Keep your guards out of `thread_local!`, because Rust aborts the process when such a value panics at the end of its thread.
 ///
 /// # Large values
 ///
-/// The library doesn't move a value that is in a guard or in a helper: it is cleaned up, reported and dropped where it is.
-/// So the stack needs no room for it, except in a debug build, where the end of a cleanup needs its size once.
-/// Only what returns a guard or a value to you by value moves it, such as [`map_unsafe`](Self::map_unsafe).
+/// While your value is in a guard or in a helper, the library doesn't move it: it is cleaned up, reported and dropped where it is.
+/// So the stack needs no room for it, except in a debug build, where finishing a cleanup needs its size once.
+/// It is moved only by what returns a guard or a value to you by value, such as [`map_unsafe`](Self::map_unsafe).
 ///
 /// # When not to use it
 ///
-/// - Where a synchronous [`Drop`] can do the work, write a `Drop`.
-/// - For more than one owner, put the guard into an [`AsyncDropArc`](crate::AsyncDropArc); a guard cannot be cloned.
+/// - If a synchronous [`Drop`] can do the work, write a `Drop`.
+/// - If you need more than one owner, put the guard into an [`AsyncDropArc`](crate::AsyncDropArc), because a guard cannot be cloned.
 ///
 /// # Panics
 ///
-/// Using the value after [`async_drop`](Self::async_drop) returned panics and names the type.
+/// If you use the value after [`async_drop`](Self::async_drop) returned, that panics and names the type.
 #[must_use = "a guard panics when it is dropped without `.async_drop().await`; `let _ = ..` drops it at once, so bind it to a name"]
 pub struct AsyncDropGuard<T: Debug> {
     state: State<T>,
@@ -88,14 +88,14 @@ enum State<T> {
     },
     /// The value was cleaned up, or moved out by a method that consumes the guard.
     ///
-    /// It may have left an error for a caller who has more guards to end before it can return one.
+    /// It may have left an error for a caller who has more guards to clean up before it can return one.
     Done(Option<KeptError>),
 }
 
 impl<T: Debug> AsyncDropGuard<T> {
-    /// Arms a guard around `value`, which the guard owns from now on.
+    /// Arms a guard around `value`, which the guard owns from now on. You reach it through the guard.
     ///
-    /// The place of the call is remembered, and named should the cleanup be missed.
+    /// The guard remembers where you called this, and names the place if the cleanup is missed.
     /// If you pass this function on as a path, the call is in the function that gets it: a guard from
     /// `option.map(AsyncDropGuard::new)` names a line of the standard library, one from
     /// `option.map(|value| AsyncDropGuard::new(value))` yours.
@@ -127,7 +127,7 @@ impl<T: Debug> AsyncDropGuard<T> {
         Self::new_at(value, Location::caller())
     }
 
-    /// [`new`](Self::new) on behalf of somebody else, who called from `created_at`.
+    /// [`new`](Self::new) on behalf of a caller further up, who called from `created_at`.
     pub(crate) fn new_at(value: T, created_at: &'static Location<'static>) -> Self
     where
         T: AsyncDrop,
@@ -141,28 +141,28 @@ impl<T: Debug> AsyncDropGuard<T> {
 
     /// Cleans the value up, then drops it.
     ///
-    /// Runs [`AsyncDrop::async_drop_impl`] to its end, and then the value's own [`Drop`].
-    /// From then on the guard is empty, whether the cleanup succeeded or not, and a second call returns `Ok(())`.
+    /// This runs [`AsyncDrop::async_drop_impl`] to its end, and then the value's own [`Drop`].
+    /// After that the guard is empty, whether or not the cleanup succeeded, so if you call this again it returns `Ok(())`.
     ///
     /// # Errors
     ///
-    /// The error of the cleanup. It is returned once.
+    /// The error of the cleanup. You get it once, because the guard doesn't keep it.
     ///
     /// # Panics
     ///
-    /// - A panic of the cleanup goes on. The value stays in the guard, which counts as interrupted.
-    /// - A panic of the value's own [`Drop`] goes on. The guard is done by then, and an error of the cleanup
+    /// - If the cleanup panics, you get that panic. The value stays in the guard, which counts as interrupted.
+    /// - If the value's own [`Drop`] panics, you get that panic, too. By then the guard is done, so an error of the cleanup
     ///   is reported as a [`Suppressed`](IncidentKind::Suppressed) incident.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before its first poll changes nothing.
-    /// Dropping it later leaves the value in the guard: call `async_drop` again, which starts the cleanup again,
+    /// If you drop the future before its first poll, nothing has changed.
+    /// If you drop it later, the value is still in the guard: either call `async_drop` again, which starts the cleanup again,
     /// or drop the guard and have the interruption reported.
     ///
     /// # Examples
     ///
-    /// A cleanup that took too long is taken up again:
+    /// A cleanup that took too long is resumed here:
     ///
     /// ```
     /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
@@ -207,7 +207,7 @@ impl<T: Debug> AsyncDropGuard<T> {
             // A test may ask for every cleanup to be interrupted.
             #[cfg(feature = "testing")]
             let result = crate::interruption::clean_up(value, self.created_at).await;
-            // Where there is nothing to drop, nothing can panic, and the error needs nobody to hold it.
+            // If there is nothing to drop, nothing can panic, so the error needs no place to wait.
             if mem::needs_drop::<T>() {
                 return self.drop_value(result);
             }
@@ -231,7 +231,7 @@ impl<T: Debug> AsyncDropGuard<T> {
         result.map_err(HeldError::into_inner)
     }
 
-    /// Drops the value where it is. Moved out first, a large one would need its size again on the stack.
+    /// Drops the value where it is, because moving a large one out first would need its size again on the stack.
     ///
     /// A function of its own, because a debug build makes room for the new state, which is as large as the old one,
     /// in every function that has this line.
@@ -240,9 +240,9 @@ impl<T: Debug> AsyncDropGuard<T> {
         self.state = State::Done(None);
     }
 
-    /// Whether [`async_drop`](Self::async_drop) has run to its end, with success or without.
+    /// Tells you whether [`async_drop`](Self::async_drop) has run to its end, with or without success.
     ///
-    /// An interrupted cleanup does not count: the value is still there.
+    /// An interrupted cleanup does not count, because the value is still there.
     ///
     /// # Examples
     ///
@@ -269,9 +269,9 @@ impl<T: Debug> AsyncDropGuard<T> {
         !matches!(self.state, State::Alive { .. })
     }
 
-    /// Cleans up as [`async_drop`](Self::async_drop) does, and leaves an error with the guard, as what `keep` makes of it.
+    /// Cleans up as [`async_drop`](Self::async_drop) does, but leaves an error with the guard, as what `keep` makes of it.
     ///
-    /// There it outlives an interruption of the caller, and becomes an incident if nobody takes it.
+    /// There it outlives an interruption of the caller, and becomes an incident if no one takes it.
     pub(crate) async fn async_drop_and_keep_error<E>(&mut self, keep: fn(T::Error) -> E)
     where
         T: AsyncDrop,
@@ -296,19 +296,19 @@ impl<T: Debug> AsyncDropGuard<T> {
         }
     }
 
-    /// Takes the value out of its guard. Nobody watches over its cleanup any more.
+    /// Takes the value out of its guard, so its cleanup is no longer watched.
     ///
-    /// The caller owns the value and with it the duty to clean it up.
-    /// It is no `unsafe fn`: the name warns that the guarantee of this type ends here.
-    /// Its place is inside the type's own methods, where a value takes itself apart.
+    /// You own the value now, and cleaning it up is your job.
+    /// This isn't an `unsafe fn`; the name warns you that the guarantee of this type stops here.
+    /// It belongs in the type's own methods, where a value takes itself apart.
     ///
     /// # Panics
     ///
-    /// When the value was already cleaned up.
+    /// If the value was already cleaned up.
     ///
     /// # Examples
     ///
-    /// A method that consumes the guarded value, and still closes what is inside:
+    /// A method that consumes the guarded value, but still closes what is inside:
     ///
     /// ```
     /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
@@ -352,14 +352,14 @@ impl<T: Debug> AsyncDropGuard<T> {
         }
     }
 
-    /// Changes the value inside the guard into another one, which the guard owns from then on.
+    /// Changes the value inside the guard into another one, which the guard owns from now on.
     ///
-    /// The new value must clean up whatever the old one would have: nobody can check that `f` keeps it.
-    /// The guard still remembers where it was first created, and an interrupted cleanup stays interrupted.
+    /// Your new value must clean up whatever the old one would have, because the library cannot check that `f` keeps it.
+    /// The guard still remembers where you first created it, and an interrupted cleanup stays interrupted.
     ///
     /// # Panics
     ///
-    /// When the value was already cleaned up, or when `f` panics. `f` owns the value by then, and drops it.
+    /// If the value was already cleaned up, or if `f` panics. By then `f` owns the value, so it drops it.
     ///
     /// # Examples
     ///
@@ -410,11 +410,11 @@ impl<T: Debug> AsyncDropGuard<T> {
         }
     }
 
-    /// Moves the value into a box, so that guards of different types can become guards of one trait object.
+    /// Moves the value into a box, so that you can treat guards of different types as guards of one trait object.
     ///
     /// # Panics
     ///
-    /// When the value was already cleaned up.
+    /// If the value was already cleaned up.
     ///
     /// # Examples
     ///
@@ -462,7 +462,7 @@ impl<T: Debug> AsyncDropGuard<T> {
         }
     }
 
-    /// Where the guard was created.
+    /// The place at which the guard was created.
     pub(crate) fn created_at(&self) -> &'static Location<'static> {
         self.created_at
     }
@@ -485,7 +485,7 @@ impl<T: Debug> AsyncDropGuard<T> {
         }
     }
 
-    /// What happens when a guard goes out of scope with a value that is not cleaned up: the whole policy.
+    /// What happens if a guard goes out of scope with a value that is not cleaned up: the whole policy.
     #[cold]
     fn report_missed_cleanup(&mut self, name: Option<Cow<'static, str>>) {
         let guard = EndedInPlace(self);
@@ -507,9 +507,9 @@ impl<T: Debug> AsyncDropGuard<T> {
 }
 
 impl<T> State<T> {
-    /// Assigned as a constant it needs no room on the stack, in a debug build either, but its size in the program.
+    /// Assigned as a constant, it needs no room on the stack, even in a debug build, but its size in the program.
     ///
-    /// The value that is dropped for it may own guards, which own guards, and each does the same inside of the one before.
+    /// The value that is dropped for it may own guards, which own guards, and each does the same within the one before.
     const DONE: Self = Self::Done(None);
 }
 
@@ -518,7 +518,7 @@ struct EndedInPlace<'a, T: Debug>(&'a mut AsyncDropGuard<T>);
 
 impl<T: Debug> Drop for EndedInPlace<'_, T> {
     fn drop(&mut self) {
-        // Otherwise the value goes with its guard, and a panic of its `Drop` goes on.
+        // Otherwise the value is dropped with its guard, and a panic of its `Drop` is passed on.
         if thread::panicking() {
             contain_panic(|| self.0.state = State::DONE);
         }

@@ -11,38 +11,38 @@ use crate::async_drop::AsyncDrop;
 use crate::errors::DropErrors;
 use crate::guard::AsyncDropGuard;
 
-/// A hash map of guarded values, which cleans all of them up at once.
+/// A hash map of guarded values, which cleans all of them up at once when you call `async_drop`.
 ///
-/// `async_drop` runs the cleanups concurrently in the task of the caller.
-/// One that fails or panics stops no other, and every error comes back with its key.
+/// `async_drop` runs the cleanups concurrently in the task that calls it.
+/// If one fails or panics, the others still run, and you get every error with its key.
 ///
-/// What leaves the map is a guard again: [`insert`](Self::insert) returns the value that it pushed out,
-/// [`remove`](Self::remove) and [`drain`](Self::drain) the ones they took, and each must be ended by the caller.
+/// What leaves the map is a guard again: [`insert`](Self::insert) returns the value that it replaced,
+/// and [`remove`](Self::remove) and [`drain`](Self::drain) return those they took, so cleaning these up is your job.
 ///
 /// # When not to use it
 ///
-/// - For values that must be cleaned up in a certain order, keep a `Vec` of guards and end one after the other.
-/// - For a few values that are already at hand, [`async_drop_all`](crate::async_drop_all) needs no map.
+/// - If your values must be cleaned up in a certain order, keep a `Vec` of guards and clean up one after the other.
+/// - If you have a few values already at hand, [`async_drop_all`](crate::async_drop_all) needs no map.
 ///
 /// # Errors
 ///
-/// `async_drop` returns [`DropErrors`] with every error, if there was one.
+/// If any cleanup failed, `async_drop` returns [`DropErrors`] with every error.
 ///
 /// # Panics
 ///
-/// A panic in a cleanup, or in a value's own [`Drop`], goes on once all others are done.
+/// If a cleanup or a value's own [`Drop`] panics, you get that panic once all others are done.
 ///
-/// A guard that was already cleaned up finds a place in the map, and its cleanup is passed over.
-/// It has no value that could be lent: [`try_insert`](Self::try_insert), [`get`](Self::get), [`get_mut`](Self::get_mut)
+/// You can put a guard into the map that was already cleaned up, and its cleanup is passed over.
+/// But it has no value to lend you, so [`try_insert`](Self::try_insert), [`get`](Self::get), [`get_mut`](Self::get_mut)
 /// and the iterators of [`iter`](Self::iter), [`iter_mut`](Self::iter_mut) and [`values`](Self::values) panic
 /// when they come to it.
 ///
 /// # Cancel safety
 ///
-/// When `async_drop` is interrupted and called again, it goes on with what is left.
-/// Errors that it had already gathered are still returned.
-/// A value whose cleanup had panicked is cleaned up again; the panic of a value's own `Drop` went with the future.
-/// From its beginning the map is empty to all other methods.
+/// If `async_drop` is interrupted and you call it again, it continues with what is left.
+/// The errors that it had already gathered are still returned.
+/// A value whose cleanup had panicked is cleaned up again; but a panic of a value's own `Drop` was lost with the future.
+/// As soon as `async_drop` has begun, the map is empty to all other methods.
 ///
 /// # Examples
 ///
@@ -92,7 +92,7 @@ where
     K: Debug + Send,
     V: AsyncDrop<Error: Send> + Debug + Send,
 {
-    /// Makes an empty map.
+    /// Makes an empty map. Call `async_drop` on it when you are done.
     ///
     /// # Examples
     ///
@@ -121,7 +121,7 @@ where
     K: Eq + Hash,
     V: AsyncDrop + Debug,
 {
-    /// Puts a value into the map, which owns it from now on, and returns the one that had the key before.
+    /// Puts your value into the map, which owns it from now on, and returns the one that had the key before.
     ///
     /// # Examples
     ///
@@ -148,11 +148,11 @@ where
         self.values.insert(key, Box::new(value)).map(|old| *old)
     }
 
-    /// Puts a value into the map unless the key is taken, and returns it to be worked with.
+    /// Puts your value into the map unless the key is taken, and lends it back to you.
     ///
     /// # Errors
     ///
-    /// When the key is taken. The error gives the key and the guarded value back, and the map is as it was.
+    /// If the key is taken. The error gives the key and the guarded value back to you, and the map is as it was.
     ///
     /// # Examples
     ///
@@ -187,7 +187,7 @@ where
         Ok(self.values.entry(key).or_insert(Box::new(value)))
     }
 
-    /// Looks at the value with this key.
+    /// Lets you look at the value with this key.
     ///
     /// # Examples
     ///
@@ -215,7 +215,7 @@ where
         self.values.get(key).map(|guard| &***guard)
     }
 
-    /// Works with the value with this key.
+    /// Lets you change the value with this key.
     ///
     /// # Examples
     ///
@@ -245,7 +245,7 @@ where
         self.values.get_mut(key).map(|guard| &mut ***guard)
     }
 
-    /// Takes the value with this key out of the map. The caller owns it, and must end it.
+    /// Takes the value with this key out of the map. You own it now, and cleaning it up is your job.
     ///
     /// # Examples
     ///
@@ -275,7 +275,7 @@ where
         self.values.remove(key).map(|guard| *guard)
     }
 
-    /// Whether the map has a value with this key.
+    /// Tells you whether the map has a value with this key.
     ///
     /// # Examples
     ///
@@ -305,7 +305,7 @@ where
 }
 
 impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
-    /// How many values the map has.
+    /// Tells you how many values the map has.
     ///
     /// # Examples
     ///
@@ -328,7 +328,7 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
         self.values.len()
     }
 
-    /// Whether the map has no value.
+    /// Tells you whether the map is empty.
     ///
     /// # Examples
     ///
@@ -376,7 +376,7 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
         self.values.iter().map(|(key, guard)| (key, &***guard))
     }
 
-    /// All keys and values to be worked with, in no certain order.
+    /// All keys and values, which you may change, in no certain order.
     ///
     /// # Examples
     ///
@@ -449,12 +449,12 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
         self.values.values().map(|guard| &***guard)
     }
 
-    /// Takes all values out of the map. The caller owns them, and must end each.
-    /// The map is empty from this call on, whatever becomes of the iterator.
+    /// Takes all values out of the map. You own them now, and cleaning up each of them is your job.
+    /// The map is empty as soon as you call this, whatever you do with the iterator.
     ///
     /// # Panics
     ///
-    /// Dropping the iterator before its end drops the guards that are left in it, and so panics.
+    /// If you drop the iterator before its end, it drops the guards that are left in it, and so panics.
     ///
     /// # Examples
     ///
@@ -478,7 +478,7 @@ impl<K, V: AsyncDrop + Debug> AsyncDropHashMap<K, V> {
     /// ```
     #[must_use = "the values are out of the map already, and each is a guard: end all of them, as `async_drop_all(map.drain()).await` does; `let _ = ..` drops them, and that panics"]
     pub fn drain(&mut self) -> impl ExactSizeIterator<Item = (K, AsyncDropGuard<V>)> {
-        // A drain of the standard map leaks what is behind the first value whose `Drop` panics. A vector does not.
+        // If the `Drop` of a value panics, a drain of the standard map leaks the values after it, but a vector does not.
         let values = self.values.drain().collect::<Vec<_>>().into_iter();
         values.map(|(key, guard)| (key, *guard))
     }
@@ -501,7 +501,7 @@ where
 
 /// Lets every value report its missed cleanup.
 ///
-/// A map of the standard library leaks what is behind the first value whose `Drop` panics. A vector does not.
+/// If the `Drop` of a value panics, a map of the standard library leaks the values after it, but a vector does not.
 impl<K, V: AsyncDrop + Debug> Drop for AsyncDropHashMap<K, V> {
     fn drop(&mut self) {
         self.cleanups.extend(self.values.drain());
@@ -517,9 +517,9 @@ impl<K: Debug, V: AsyncDrop + Debug> Debug for AsyncDropHashMap<K, V> {
     }
 }
 
-/// [`AsyncDropHashMap::try_insert`] found the key taken. Both arguments come back.
+/// [`AsyncDropHashMap::try_insert`] found the key taken, so you get both arguments back.
 ///
-/// The value is still guarded, and must be ended by whoever handles the error.
+/// The value is still guarded, so when you handle this error, clean the value up.
 ///
 /// # Examples
 ///
@@ -546,7 +546,7 @@ impl<K: Debug, V: AsyncDrop + Debug> Debug for AsyncDropHashMap<K, V> {
 pub struct TryInsertError<K, V: Debug> {
     /// The key that is taken.
     pub key: K,
-    /// The value that found no place.
+    /// The value that was not put into the map.
     pub value: AsyncDropGuard<V>,
 }
 

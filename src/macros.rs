@@ -1,32 +1,32 @@
-/// Runs a block, then cleans up a guard, however the block ended.
+/// Runs a block, then cleans up a guard, whether the block succeeded or failed.
 ///
-/// The first argument names a variable that holds an [`AsyncDropGuard`](crate::AsyncDropGuard), or makes one:
-/// with `name = expression` the scope evaluates the expression, once, and calls the guard `name`.
+/// The first argument names a variable of yours that holds an [`AsyncDropGuard`](crate::AsyncDropGuard), or makes one:
+/// if you write `name = expression`, the scope evaluates the expression, once, and calls the guard `name`.
 /// A `?` or an `.await` in that expression belongs to the function around the scope, because the scope begins after it.
-/// The macro takes the guard over: inside the block the name is the guard, mutable; after the block the value is cleaned up and gone.
-/// The macro awaits by itself and its value is a `Result`, so use it in async code without a further `.await`.
+/// The macro takes the guard over: inside the block you use it, mutable, under its name; after the block the value is cleaned up and dropped.
+/// The macro awaits by itself and its value is a `Result`, so in async code you use it without a further `.await`.
 ///
-/// The block must end with a `Result<R, E>`.
-/// `?` and `return` leave the block, not the function around it.
+/// Your block must end with a `Result<R, E>`.
+/// Both `?` and `return` leave the block, not the function around it.
 ///
-/// The value may borrow, and so may the block; if all of it is `Send`, the future around the macro can be spawned.
+/// The value may borrow, and so may the block. If all of it is `Send`, you can spawn the future around the macro.
 ///
 /// # Errors
 ///
-/// - The error of the block, if it failed. Should the cleanup fail too, its error is reported as a
+/// - The error of the block, if it failed. If the cleanup fails too, its error is reported as a
 ///   [`Suppressed`](crate::incident::IncidentKind::Suppressed) incident.
 /// - The error of the cleanup, if the block succeeded.
-///   It is converted with `E::from`, or with the function given as third argument.
+///   It is converted with `E::from`, or with the function that you give as third argument.
 ///
 /// # Panics
 ///
-/// - A panic in the block goes on, and the cleanup is skipped. The guard reports it as an incident.
-/// - A panic in the cleanup goes on, and what the block ended with is dropped, its error too.
+/// - If the block panics, you get that panic, and the cleanup is skipped. The guard reports that as an incident.
+/// - If the cleanup panics, you get that panic, and the value of the block is dropped, even if that is an error.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future around the macro drops the guard, armed or interrupted, and that is an incident.
-/// If the block had ended by then, what it ended with is dropped, its error too.
+/// If you drop the future around the macro, it drops the guard, armed or interrupted, and that is an incident.
+/// If the block had finished by then, its value is dropped, even if that is an error.
 ///
 /// # Examples
 ///
@@ -66,7 +66,7 @@
 /// # }
 /// ```
 ///
-/// The scope makes the variable itself, of what a function returns:
+/// You can let the scope make the variable, from what a function returns:
 ///
 /// ```
 /// use asyncdrop::{AsyncDropGuard, BoxedAsyncDropWith, AsyncDropWith, with_async_drop_2};
@@ -92,7 +92,7 @@
 /// # }
 /// ```
 ///
-/// With a function that turns the error of the cleanup into that of the block:
+/// You can pass a function that turns the error of the cleanup into that of the block:
 ///
 /// ```
 /// use asyncdrop::{AsyncDropWith, with_async_drop_2};
@@ -140,20 +140,20 @@ macro_rules! with_async_drop_2 {
 
 /// Runs a block, then cleans up a guard whose cleanup cannot fail.
 ///
-/// Like [`with_async_drop_2!`](crate::with_async_drop_2!), for values whose
+/// It is like [`with_async_drop_2!`](crate::with_async_drop_2!), but for values whose
 /// [`AsyncDrop::Error`](crate::AsyncDrop::Error) is [`Infallible`](std::convert::Infallible).
-/// Its value is whatever the block ends with: a number, a `Result` of any kind, nothing at all.
+/// Its value is whatever your block ends with: a number, a `Result` of any kind, nothing at all.
 /// The first argument is the name of a variable, or `name = expression`, as there.
 ///
 /// # Panics
 ///
-/// - A panic in the block goes on, and the cleanup is skipped. The guard reports it as an incident.
-/// - A panic in the cleanup goes on, and what the block ended with is dropped, its error too.
+/// - If the block panics, you get that panic, and the cleanup is skipped. The guard reports that as an incident.
+/// - If the cleanup panics, you get that panic, and the value of the block is dropped, even if that is an error.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future around the macro drops the guard, armed or interrupted, and that is an incident.
-/// If the block had ended by then, what it ended with is dropped, its error too.
+/// If you drop the future around the macro, it drops the guard, armed or interrupted, and that is an incident.
+/// If the block had finished by then, its value is dropped, even if that is an error.
 ///
 /// # Examples
 ///
@@ -203,14 +203,14 @@ macro_rules! with_async_drop_2_infallible {
     };
 }
 
-/// Runs a block, and cleans up only if it failed: with `Ok`, the guard is returned beside the block's value.
+/// Runs a block, but cleans up only if it failed. If it succeeded, you get the guard back beside the block's value.
 ///
-/// It is for the steps between making a value and handing it out: log in, agree on a version, begin a transaction.
-/// It does what the function [`async_drop_on_err`](fn@crate::async_drop_on_err) does, and takes a block in place of a closure.
-/// So it can do what the function cannot: a value that borrows, such as a transaction that holds a `&mut` to its connection,
-/// works in a future that is spawned.
+/// Use it for the steps between making a value and returning it: log in, agree on a version, begin a transaction.
+/// It does what the function [`async_drop_on_err`](fn@crate::async_drop_on_err) does, but with a block instead of a closure.
+/// So you can use it for what the function cannot do: a value that borrows, such as a transaction that holds a `&mut` to its connection,
+/// works in a future that you spawn.
 ///
-/// The arguments are those of [`with_async_drop_2!`](crate::with_async_drop_2!): the name of a variable that holds the guard,
+/// You write the arguments as for [`with_async_drop_2!`](crate::with_async_drop_2!): the name of a variable that holds the guard,
 /// or `name = expression`, then the block, which ends with a `Result<R, E>`.
 /// The macro awaits by itself, and its value is a `Result<(AsyncDropGuard<T>, R), E>`.
 /// The guard in it is armed, and cleaning it up is now your job.
@@ -222,13 +222,13 @@ macro_rules! with_async_drop_2_infallible {
 ///
 /// # Panics
 ///
-/// - A panic in the block goes on, and the cleanup is skipped. The guard reports it as an incident.
-/// - A panic in the cleanup goes on, and the error of the block is dropped.
+/// - If the block panics, you get that panic, and the cleanup is skipped. The guard reports that as an incident.
+/// - If the cleanup panics, you get that panic, and the error of the block is dropped.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future around the macro drops the guard, armed or interrupted, and that is an incident.
-/// If the block had ended by then, what it ended with is dropped, its error too.
+/// If you drop the future around the macro, it drops the guard, armed or interrupted, and that is an incident.
+/// If the block had finished by then, its value is dropped, even if that is an error.
 ///
 /// # Examples
 ///

@@ -19,8 +19,8 @@ pub(crate) enum Order {
 
 /// Cleanups that were begun, and the first panic of one of them.
 ///
-/// What a cleanup has to return it leaves with its value, where an interruption of the run cannot lose it.
-/// A run that is taken up again is a new one, over the values that are not done.
+/// What a cleanup has to return it leaves with its value, so that an interruption of the run cannot lose it.
+/// If a run is resumed, that is a new one, over the values that are not done.
 pub(crate) struct Run<F: Future<Output = ()>> {
     order: Order,
     waiting: Vec<Room<F>>,
@@ -97,10 +97,10 @@ impl<F: Future<Output = ()>> Run<F> {
     }
 }
 
-/// Futures that run concurrently. Dropped half-way, it drops each of them, whatever the others do meanwhile.
+/// Futures that run concurrently. If it is dropped half-way, it drops each of them, whatever the others do meanwhile.
 ///
 /// A cleanup may own guards, and a guard that is dropped may panic.
-/// Where that happens, a `FuturesUnordered` leaks its other futures, with all that they own.
+/// If that happens, a `FuturesUnordered` leaks its other futures, with all that they own.
 struct Running<F: Future<Output = ()>>(FuturesUnordered<Room<F>>);
 
 impl<F: Future<Output = ()>> Drop for Running<F> {

@@ -1,4 +1,4 @@
-//! Owners of one thing, of whom the last one to let go gets it.
+//! Owners of one thing, which the last of them gets when it is given up.
 
 use std::mem;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ pub(crate) enum Owner<T> {
     Sharing(Arc<T>),
     /// This was the last owner, and has it to itself.
     Last(T),
-    /// This owner has let go, and others remained, or it has given the thing away.
+    /// This owner was given up while others remained, or it has given the thing away.
     LetGo,
 }
 
@@ -20,7 +20,7 @@ impl<T> Owner<T> {
         Self::Sharing(Arc::new(thing))
     }
 
-    /// What new owners are made of, as long as this one has not let go.
+    /// What new owners are made of, unless this one was given up.
     #[track_caller]
     pub(crate) fn shared<Whose>(&self) -> &Arc<T> {
         match self {
@@ -29,7 +29,7 @@ impl<T> Owner<T> {
         }
     }
 
-    /// The thing, unless this owner has let go.
+    /// The thing, unless this owner was given up.
     pub(crate) fn get(&self) -> Option<&T> {
         match self {
             Self::Sharing(arc) => Some(arc),
@@ -38,7 +38,7 @@ impl<T> Owner<T> {
         }
     }
 
-    /// Lets go, and returns the thing if this was the last owner, who keeps it.
+    /// Gives this owner up, and returns the thing if it was the last, which keeps it.
     pub(crate) fn let_go(&mut self) -> Option<&mut T> {
         if let Some(thing) = mem::replace(self, Self::LetGo).into_last() {
             *self = Self::Last(thing);
@@ -49,7 +49,7 @@ impl<T> Owner<T> {
         }
     }
 
-    /// Lets go, and returns the thing if this was the last owner.
+    /// Gives this owner up, and returns the thing if it was the last.
     pub(crate) fn into_last(self) -> Option<T> {
         match self {
             // `into_inner` returns it to exactly one of several owners that call it at the same time.

@@ -1,4 +1,4 @@
-//! Panics that must not go on from where they are, and those that go on later.
+//! Panics that must be stopped where they are, and those that are resumed later.
 
 use std::any::Any;
 use std::mem;
@@ -21,15 +21,15 @@ pub(crate) fn contain_panic<R>(f: impl FnOnce() -> R) -> Option<R> {
     }
 }
 
-/// Drops what a panic carries. It can be any value, so its `Drop` may panic again, and that goes no further.
+/// Drops what a panic carries. It can be any value, so its `Drop` may panic again, but that panic is caught.
 pub(crate) fn discard(panic: Panic) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-        // The chain must end somewhere: from here on it is leaked.
+        // The chain must end somewhere, so from here on it is leaked.
         mem::forget(second);
     }
 }
 
-/// Runs `f`, whose panic goes on unless the thread is unwinding already: a second one that left a `Drop` would abort the process.
+/// Runs `f`, and passes its panic on unless the thread is unwinding already, because a second one that left a `Drop` would abort the process.
 pub(crate) fn without_a_second_panic(f: impl FnOnce()) {
     if thread::panicking() {
         contain_panic(f);
@@ -38,7 +38,7 @@ pub(crate) fn without_a_second_panic(f: impl FnOnce()) {
     }
 }
 
-/// The first of several panics, which goes on when all is done.
+/// The first of several panics, which is resumed when all is done.
 ///
 /// A later one is dropped, and so is this one if it is never resumed.
 #[derive(Default)]
@@ -59,7 +59,7 @@ impl FirstPanic {
         }
     }
 
-    /// Goes on with the panic, if there was one.
+    /// Resumes the panic, if there was one.
     pub(crate) fn resume(mut self) {
         if let Some(panic) = self.0.take() {
             resume_unwind(panic);
@@ -75,7 +75,7 @@ impl Drop for FirstPanic {
     }
 }
 
-/// Holds a value of a user's type, whose `Drop` may panic: during a panic that goes no further.
+/// Holds a value of a user's type, whose `Drop` may panic. If the thread is unwinding, that panic is caught.
 pub(crate) struct DroppedSafely<T>(Option<T>);
 
 impl<T> DroppedSafely<T> {

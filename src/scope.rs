@@ -7,36 +7,36 @@ use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
 use crate::panics::DroppedSafely;
 
-/// Runs `f` with the guarded value, then cleans the value up, however `f` ended.
+/// Runs `f` with your guarded value, then cleans the value up, whether `f` succeeded or failed.
 ///
-/// This is the function behind [`with_async_drop_2!`](crate::with_async_drop_2!), for those who want to pass a closure on.
-/// The guard is owned by the scope, and the value is gone when it returns.
+/// This is the function form of [`with_async_drop_2!`](crate::with_async_drop_2!), if you want to pass a closure on.
+/// The scope owns the guard, and the value is cleaned up and dropped when it returns.
 ///
 /// # Values that borrow
 ///
-/// A value with a lifetime, such as a `Transaction<'c>` that borrows its connection, works here as long as the future is awaited
-/// in place. But if a future around it is spawned, the compiler says that the `implementation of AsyncFnOnce is not general enough`:
+/// A value with a lifetime, such as a `Transaction<'c>` that borrows its connection, works here as long as you await the future
+/// in place. But if you spawn a future around it, the compiler says that the `implementation of AsyncFnOnce is not general enough`:
 /// it cannot prove for every lifetime that the future of the closure is `Send`.
-/// The macro [`with_async_drop_2!`](crate::with_async_drop_2!) has no closure, so it takes such values in spawned futures, too.
+/// The macro [`with_async_drop_2!`](crate::with_async_drop_2!) has no closure, so you can use it with such values in spawned futures, too.
 ///
 /// # Errors
 ///
-/// - The error of `f`, if it failed. Should the cleanup fail too, its error is reported as a
+/// - The error of `f`, if it failed. If the cleanup fails too, its error is reported as a
 ///   [`Suppressed`](crate::incident::IncidentKind::Suppressed) incident.
-/// - The error of the cleanup, if `f` succeeded. What `f` returned is dropped.
-///   So let it return no guard where the cleanup can fail: dropped, that guard panics, and the error is an incident.
+/// - The error of the cleanup, if `f` succeeded. What `f` returned is dropped,
+///   so if the cleanup can fail, don't let `f` return a guard: it would be dropped, panic, and make the error an incident.
 ///
 /// # Panics
 ///
-/// - When the value was already cleaned up.
-/// - A panic in `f` goes on, and the cleanup is skipped. The guard reports it as an incident.
-/// - A panic in the cleanup goes on, and what `f` returned is dropped, its error too.
+/// - If the value was already cleaned up.
+/// - If `f` panics, you get that panic, and the cleanup is skipped. The guard reports that as an incident.
+/// - If the cleanup panics, you get that panic, and what `f` returned is dropped, even if that is an error.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future drops the guard, armed or interrupted, and that is an incident.
-/// If `f` had ended by then, what it returned is dropped, its error too.
-/// To be able to go on after a timeout, keep the guard and call [`AsyncDropGuard::async_drop`] yourself.
+/// If you drop the future, it drops the guard, armed or interrupted, and that is an incident.
+/// If `f` had finished by then, what it returned is dropped, even if that is an error.
+/// If you want to continue after a timeout, keep the guard and call [`AsyncDropGuard::async_drop`] yourself.
 ///
 /// # Examples
 ///
@@ -81,28 +81,28 @@ where
     }
 }
 
-/// Runs `f` with the guarded value, then cleans the value up, and keeps both errors if both fail.
+/// Runs `f` with your guarded value, then cleans the value up, and returns both errors to you if both fail.
 ///
-/// It is [`with_async_drop`] for callers that must tell the error of the body from that of the cleanup.
+/// Use it instead of [`with_async_drop`] when you must tell the error of the body from that of the cleanup.
 ///
-/// As there, a value that borrows does not work in a future that is spawned.
-/// [`with_async_drop_2!`](crate::with_async_drop_2!) takes it, or you can call `async_drop` yourself and keep both results.
+/// As there, a value that borrows does not work in a future that you spawn.
+/// Use [`with_async_drop_2!`](crate::with_async_drop_2!) for it, or call `async_drop` yourself and keep both results.
 ///
 /// # Errors
 ///
-/// A [`ScopeError`] that says which of the two failed, with the errors in their own types. None is reported elsewhere.
-/// What `f` returned is dropped when only the cleanup failed.
+/// A [`ScopeError`] that tells you which of the two failed, with the errors in their own types. Neither is reported elsewhere.
+/// If only the cleanup failed, what `f` returned is dropped.
 ///
 /// # Panics
 ///
-/// - When the value was already cleaned up.
-/// - A panic in `f` goes on, and the cleanup is skipped. The guard reports it as an incident.
-/// - A panic in the cleanup goes on, and what `f` returned is dropped, its error too.
+/// - If the value was already cleaned up.
+/// - If `f` panics, you get that panic, and the cleanup is skipped. The guard reports that as an incident.
+/// - If the cleanup panics, you get that panic, and what `f` returned is dropped, even if that is an error.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future drops the guard, armed or interrupted, and that is an incident.
-/// If `f` had ended by then, what it returned is dropped, its error too.
+/// If you drop the future, it drops the guard, armed or interrupted, and that is an incident.
+/// If `f` had finished by then, what it returned is dropped, even if that is an error.
 ///
 /// # Examples
 ///
@@ -159,7 +159,7 @@ where
     }
 }
 
-/// What failed in a scope: its body, with `B`, the cleanup after it, with `C`, or both.
+/// Tells you what failed in a scope: its body, with `B`, the cleanup after it, with `C`, or both.
 ///
 /// # Examples
 ///
@@ -177,11 +177,11 @@ where
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScopeError<B, C> {
-    /// The body failed, and the cleanup succeeded.
+    /// The body failed, but the cleanup succeeded.
     Body(B),
-    /// The body succeeded, and the cleanup failed.
+    /// The body succeeded, but the cleanup failed.
     Cleanup(C),
-    /// Both failed, the body first.
+    /// Both failed, first the body and then the cleanup.
     Both {
         /// The error of the body.
         body: B,
@@ -239,7 +239,7 @@ impl<B: Display, C: Display> Display for ScopeError<B, C> {
     }
 }
 
-/// The text ends with one of the errors, so [`source`](Error::source) is the source of that one:
+/// The text ends with one of the errors, so you get the [`source`](Error::source) of that one:
 /// of the cleanup's error, or of the body's if the cleanup succeeded.
 impl<B: Error, C: Error> Error for ScopeError<B, C> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
@@ -250,33 +250,33 @@ impl<B: Error, C: Error> Error for ScopeError<B, C> {
     }
 }
 
-/// Runs `f` with the guarded value, and cleans the value up only if `f` failed.
+/// Runs `f` with your guarded value, but cleans the value up only if `f` failed.
 ///
-/// It is for the steps between creating a value and handing it out: log in, select a database, send a greeting.
-/// When all went well the caller gets the guard back, still armed, and owns it.
+/// Use it for the steps between creating a value and returning it: log in, select a database, send a greeting.
+/// If all went well you get the guard back, still armed, and cleaning it up is your job.
 ///
 /// # Values that borrow
 ///
-/// A value with a lifetime, such as a `Transaction<'c>` that borrows its connection, works here as long as the future is awaited
-/// in place. But if a future around it is spawned, the compiler says that the `implementation of AsyncFnOnce is not general enough`:
+/// A value with a lifetime, such as a `Transaction<'c>` that borrows its connection, works here as long as you await the future
+/// in place. But if you spawn a future around it, the compiler says that the `implementation of AsyncFnOnce is not general enough`:
 /// it cannot prove for every lifetime that the future of the closure is `Send`.
-/// The macro [`async_drop_on_err!`](crate::async_drop_on_err!) has no closure, so it takes such values in spawned futures, too.
+/// The macro [`async_drop_on_err!`](crate::async_drop_on_err!) has no closure, so you can use it with such values in spawned futures, too.
 ///
 /// # Errors
 ///
-/// The error of `f`. Should the cleanup fail too, its error is reported as a
+/// The error of `f`. If the cleanup fails too, its error is reported as a
 /// [`Suppressed`](crate::incident::IncidentKind::Suppressed) incident.
 ///
 /// # Panics
 ///
-/// - When the value was already cleaned up.
-/// - A panic in `f` goes on, and the cleanup is skipped. The guard reports it as an incident.
-/// - A panic in the cleanup goes on, and what `f` returned is dropped, its error too.
+/// - If the value was already cleaned up.
+/// - If `f` panics, you get that panic, and the cleanup is skipped. The guard reports that as an incident.
+/// - If the cleanup panics, you get that panic, and what `f` returned is dropped, even if that is an error.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future drops the guard, armed or interrupted, and that is an incident.
-/// If `f` had ended by then, what it returned is dropped, its error too.
+/// If you drop the future, it drops the guard, armed or interrupted, and that is an incident.
+/// If `f` had finished by then, what it returned is dropped, even if that is an error.
 ///
 /// # Examples
 ///
@@ -346,7 +346,7 @@ where
     }
 }
 
-/// Cleans up where an earlier error is already on its way to the caller, and reports an error of the cleanup.
+/// Cleans up when an earlier error is already on its way to the caller, and reports an error of the cleanup.
 pub(crate) async fn clean_up_after_error<T>(guard: &mut AsyncDropGuard<T>)
 where
     T: AsyncDrop + Debug,
@@ -358,7 +358,7 @@ where
 
 /// Decides which error the caller of a scope gets.
 ///
-/// The body's error comes first: it was there first, and the failing cleanup is often its consequence.
+/// The body's error wins, because it came first and the failing cleanup is often its consequence.
 pub(crate) fn first_error<T, R, E>(
     body: Result<R, E>,
     cleanup: Result<(), T::Error>,
@@ -373,7 +373,7 @@ where
         (Ok(body), Err(cleanup)) => Err(map_error(drop_before::<T, R>(body, cleanup, created_at))),
         (Err(error), Ok(())) => Err(error),
         (Err(error), Err(cleanup)) => {
-            // The drop of the one may panic, and then that of the other must not abort the process.
+            // If the drop of one panics, that of the other must not abort the process.
             let error = DroppedSafely::new(error);
             drop(HeldError::from_cleanup_of::<T>(cleanup, created_at));
             Err(error.into_inner())
@@ -381,9 +381,9 @@ where
     }
 }
 
-/// Drops what a body has returned, before the error of the cleanup is returned in its place.
+/// Drops what a body has returned, before the error of the cleanup is returned instead.
 ///
-/// It may be a guard, which panics when it is dropped. The error must not be lost on the way.
+/// It may be a guard, whose drop panics, but the error must not be lost then.
 fn drop_before<T, R>(body: R, cleanup: T::Error, created_at: &'static Location<'static>) -> T::Error
 where
     T: AsyncDrop,
@@ -403,7 +403,7 @@ pub mod __private {
 
     pub use std::convert::From;
 
-    /// Ends the scope of `with_async_drop_2!`.
+    /// The last step of `with_async_drop_2!`.
     pub async fn end<T, R, E>(
         body: Result<R, E>,
         guard: &mut AsyncDropGuard<T>,
@@ -446,7 +446,7 @@ pub mod __private {
 
     /// Proves to [`end_infallible`] that the cleanup of this guard cannot fail.
     ///
-    /// A bound on the async function itself would be refused three times over, for the call, the future and the `.await`.
+    /// A bound on the async function itself would be reported three times, for the call, the future and the `.await`.
     pub fn cannot_fail<T>(_: &AsyncDropGuard<T>) -> fn(T::Error) -> !
     where
         T: AsyncDrop + Debug,
@@ -455,7 +455,7 @@ pub mod __private {
         CannotFail::never
     }
 
-    /// Ends the scope of `with_async_drop_2_infallible!`.
+    /// The last step of `with_async_drop_2_infallible!`.
     pub async fn end_infallible<T, R>(
         body: R,
         never: fn(T::Error) -> !,

@@ -16,42 +16,42 @@ use crate::guard::AsyncDropGuard;
 use crate::owner::{Owner, panic_no_new_owner};
 use crate::panics::{FirstPanic, contain_panic};
 
-/// Shares the creation of a guarded value: several tasks wait for it, it runs once, and each gets an owner.
+/// Shares the creation of a guarded value: several of your tasks wait for it, it runs once, and each gets an owner.
 ///
-/// The future runs in whichever task polls first.
-/// When that task is cancelled, another one that waits goes on with it.
+/// The future runs in the task that polls first.
+/// If that task is cancelled, another one that waits continues it, so the work is not lost.
 ///
-/// Each owner of the `AsyncDropShared` is a guard, and so is each [`AsyncDropArc`] that [`get`](Self::get) returns.
-/// The value is cleaned up by whoever of all these lets go last.
-/// If the future never ran, the last owner runs it to its end first:
-/// what it has captured may be guards, and only the future knows what to do with them.
+/// Each owner of the `AsyncDropShared` is a guard, and so is each [`AsyncDropArc`] that you get from [`get`](Self::get).
+/// When you have called `async_drop` on all of these, the last call cleans the value up.
+/// But if the future never ran, the last owner first runs it to its end,
+/// because what it has captured may be guards, and only the future knows what to do with them.
 ///
 /// It is built on [`futures_util::future::Shared`].
 ///
 /// # When not to use it
 ///
-/// - Where one task creates the value before the others start, give each an [`AsyncDropArc`].
-/// - Where the future needs the shared value itself. One that awaits its own [`get`](Self::get) never ends.
-///   One that has captured an owner of itself is a cycle: as long as nobody calls `get`, no owner is the last one,
-///   and the future neither runs nor is it reported.
+/// - If you can create the value before the other tasks start, give each of them an [`AsyncDropArc`] instead.
+/// - If the future needs the shared value itself. When it awaits its own [`get`](Self::get), it never finishes.
+///   When it has captured an owner of itself, that is a cycle: as long as you don't call `get`, no owner is the last one,
+///   so the future doesn't run and isn't reported either.
 ///
 /// # Errors
 ///
-/// `async_drop` returns the error of the value's cleanup to the owner that lets go last.
-/// All others get `Ok(())` at once.
+/// If the cleanup of the value fails, the last owner's `async_drop` returns the error to you.
+/// All others return `Ok(())` at once.
 ///
 /// # Panics
 ///
-/// A panic of the future is kept, and goes on in the first who then finds it:
+/// If the future panics, the panic is kept, and the first caller who finds it gets it:
 /// a [`get`](Self::get) that waits, which need not be the one that polled the future, or the cleanup of the last owner.
-/// Every other `get` panics with a message that says no more than that the creation has panicked.
-/// Every other cleanup has nothing left to do.
+/// Every other `get` panics with a message that only says that the creation has panicked,
+/// and every other cleanup has nothing left to do.
 ///
-/// Where the future returns a guard that was already cleaned up, using the value that `get` returns panics.
+/// If the future returns a guard that you already cleaned up, then using the value that `get` returns panics.
 ///
 /// # Cancel safety
 ///
-/// When the last owner's cleanup is interrupted, its next `async_drop` goes on where it was,
+/// If the last owner's cleanup is interrupted, call its `async_drop` again and it resumes where it was,
 /// in the middle of the creation or of the cleanup of the value.
 ///
 /// # Examples
@@ -109,7 +109,7 @@ where
 {
     /// The last one runs the creation to its end.
     Owner(Owner<Inner<O, Fut>>),
-    /// This was the last owner, and it lets go of the value.
+    /// This was the last owner, and it gives up the value.
     CleaningUp(AsyncDropGuard<AsyncDropArc<O>>),
 }
 
@@ -119,7 +119,7 @@ where
     Fut: Future<Output = AsyncDropGuard<O>>,
 {
     creation: Shared<Creation<O, Fut>>,
-    /// Where the creation leaves what came of it.
+    /// The place in which the creation leaves its result.
     /// Kept beside the [`Shared`] and not in it, because no one can take an output out of that.
     outcome: Arc<OnceLock<Outcome<O>>>,
     wakes: Arc<Wakes>,
@@ -127,7 +127,7 @@ where
 
 enum Outcome<O: Debug> {
     Created(AsyncDropGuard<AsyncDropArc<O>>),
-    /// The panic goes to the first who asks for the value, and is gone from then on.
+    /// The panic goes to the first caller who asks for the value, and after that it isn't here any more.
     Panicked(Mutex<FirstPanic>),
 }
 
@@ -136,9 +136,9 @@ where
     O: AsyncDrop + Debug + Send + Sync,
     Fut: Future<Output = AsyncDropGuard<O>> + Send,
 {
-    /// Makes the first owner of a value that `future` will create. It is not polled yet.
+    /// Makes the first owner of a value that `future` will create. The future isn't polled yet.
     ///
-    /// The caller must end this owner with `async_drop`, and with it what `future` has captured, should nobody else do so.
+    /// Call `async_drop` on this owner when you are done. That also takes care of what `future` has captured, if no other owner does.
     ///
     /// # Examples
     ///
@@ -150,7 +150,7 @@ where
     /// # async fn main() {
     /// # let open_pool = |size| AsyncDropWith::new(Pool { size }, async |_| Ok::<(), Infallible>(()));
     /// let mut shared = AsyncDropShared::new(async { open_pool(4) });
-    /// // Nobody asked for the pool. It is created now, to be cleaned up.
+    /// // You never asked for the pool, so it is created now, to be cleaned up.
     /// shared.async_drop().await.unwrap();
     /// # }
     /// ```
@@ -173,13 +173,13 @@ where
         Self::owner_at(Owner::new(inner), created_at)
     }
 
-    /// Makes one more owner, which must be ended with `async_drop` like the first.
+    /// Makes one more owner, and you call `async_drop` on it like on the first.
     ///
-    /// Call it as `AsyncDropShared::clone(&shared)`; `shared.clone()` does not compile.
+    /// Call it as `AsyncDropShared::clone(&shared)`, because `shared.clone()` does not compile.
     ///
     /// # Panics
     ///
-    /// When `owner` has already let go. Also when it is the last one, and its cleanup was interrupted.
+    /// If you already called `async_drop` on `owner`, even if it was the last one and its cleanup was interrupted.
     ///
     /// # Examples
     ///
@@ -220,18 +220,18 @@ where
     O: AsyncDrop + Debug + Send + Sync,
     Fut: Future<Output = AsyncDropGuard<O>>,
 {
-    /// Waits for the value, and makes one more owner of it, which must be ended with `async_drop`.
+    /// Waits for the value, and makes one more owner of it for you, on which you call `async_drop`.
     ///
     /// `(&*shared).await` does the same.
     ///
     /// # Panics
     ///
-    /// - When this owner has already let go, or is the last one and its cleanup was interrupted: at the call.
-    /// - When the future that creates the value panicked: at the `.await`.
+    /// - At the call, if you already called `async_drop` on this owner, even if it was the last one and its cleanup was interrupted.
+    /// - At the `.await`, if the future that creates the value panicked.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses nothing: whoever else waits goes on with the creation.
+    /// If you drop the future, nothing is lost, because another task that waits continues the creation.
     ///
     /// # Examples
     ///
@@ -260,11 +260,11 @@ where
         }
     }
 
-    /// Looks at the value, if it was already created and is not cleaned up.
+    /// Lets you look at the value, if it was already created and is not cleaned up.
     ///
     /// # Panics
     ///
-    /// When this owner has already let go.
+    /// If you already called `async_drop` on this owner.
     ///
     /// # Examples
     ///
@@ -378,14 +378,14 @@ where
             let future = self.future.as_mut().expect(DONE_IS_NOT_POLLED);
             // Boxed at once, before anything else moves it.
             let value = Box::new(ready!(future.as_mut().poll(cx)));
-            // Dropped here with what it has captured, because a panic in that leaves a `Shared` waiting for ever.
+            // Dropped here with what it has captured, because a panic in that would leave a `Shared` waiting forever.
             self.future = None;
             Poll::Ready(value)
         }));
         let outcome = match polled {
             Ok(polled) => Outcome::Created(AsyncDropArc::new_at(ready!(polled), self.created_at)),
             Err(panic) => {
-                // The first panic is the one to go on. One more, from dropping the future, says what it has to say itself.
+                // The first panic is the one to pass on. If dropping the future panics too, that panic has printed its own message.
                 contain_panic(|| self.future = None);
                 let mut first_panic = FirstPanic::default();
                 first_panic.keep(panic);
@@ -400,14 +400,14 @@ where
 /// Passes the wakes of the creation on to all who wait for it, and counts them.
 ///
 /// A `Shared` wakes those who wait when the wake comes.
-/// Whoever comes later, but while the poll that the wake came in still goes on, is told to wait and is not woken:
-/// it counts on the one who polls, who may be cancelled and never poll again.
-/// So after each poll the waiters are woken once more if there was a wake in it.
+/// A caller who comes later, but while the poll that the wake came in is still running, is told to wait and is not woken:
+/// it relies on the task that polls, which may be cancelled and never poll again.
+/// So if there was a wake in a poll, the waiters are woken once more after it.
 #[derive(Default)]
 struct Wakes {
     /// Written and read in one order with the state of the `Shared`, which is `SeqCst` as well.
     count: AtomicUsize,
-    /// Wakes everybody who waits for the `Shared`. Set in the first poll.
+    /// Wakes every task that waits for the `Shared`. Set in the first poll.
     waiters: OnceLock<Waker>,
 }
 
@@ -425,13 +425,13 @@ impl Wake for Wakes {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Counted first: whoever comes after the wake is then sure to be seen by the one who polls.
+        // Counted first, so that a caller who comes after the wake is sure to be seen by the task that polls.
         self.count.fetch_add(1, Ordering::SeqCst);
         self.wake_waiters();
     }
 }
 
-/// Waits for a shared value. Made by [`AsyncDropShared::get`].
+/// Waits for a shared value. You get it from [`AsyncDropShared::get`].
 ///
 /// # Examples
 ///
