@@ -2,7 +2,7 @@ use std::fmt::{self, Debug};
 
 use async_trait::async_trait;
 
-/// How a value is cleaned up when that needs an `.await`.
+/// Says how your value is cleaned up when that needs an `.await`.
 ///
 /// Implement it with [`#[async_trait]`](macro@crate::async_trait), keep the fields private, and let the constructor
 /// return an [`AsyncDropGuard<Self>`](crate::AsyncDropGuard), never a plain `Self`.
@@ -11,31 +11,31 @@ use async_trait::async_trait;
 /// # What an implementor promises
 ///
 /// - **It can run again.**
-///   When the future of a cleanup is dropped half-way, by a timeout or a `select!`, the guard keeps the value,
+///   If the future of your cleanup is dropped half-way, by a timeout or a `select!`, the guard keeps the value,
 ///   and the next `async_drop` calls [`async_drop_impl`](Self::async_drop_impl) from the start.
-///   `Option::take` on what was already handed back makes that safe.
+///   You make that safe with `Option::take` on what was already handed back.
 /// - **It cleans up everything, then reports.**
-///   A `?` between two cleanups skips the second when the first fails.
-///   Run all of them, then return the error.
-///   For a type that only ends the guards in its fields, `#[derive(AsyncDrop)]` does that, with the feature `derive`.
+///   If you write a `?` between two cleanups, it skips the second when the first fails.
+///   So run all of them, then return the error.
+///   If your type only cleans up the guards in its fields, `#[derive(AsyncDrop)]` does that for you, with the feature `derive`.
 /// - **It is [`Send`].**
 ///   The future of the cleanup must be `Send`, and it borrows the value, so the value must be `Send` as well:
 ///   the library cannot know which thread will run it. `#[async_trait(?Send)]` is refused by the compiler.
-///   What lives on one thread, such as an [`Rc`](std::rc::Rc), can be put into a `SendWrapper` of the crate
-///   [`send_wrapper`](https://docs.rs/send_wrapper), which is `Send` and panics on any other thread.
-///   If the cleanup awaits a future that is not `Send`, wrap that future, too.
+///   If you have a value that lives on one thread, such as an [`Rc`](std::rc::Rc), put it into a `SendWrapper` of the crate
+///   [`send_wrapper`](https://docs.rs/send_wrapper), which is `Send` but panics on any other thread.
+///   If your cleanup awaits a future that is not `Send`, wrap that future, too.
 /// - **It leaves the value fit to be dropped.**
-///   The value's own [`Drop`], if it has one, runs right after, also when the cleanup returned an error.
+///   The value's own [`Drop`], if it has one, runs right after, even if the cleanup returned an error.
 ///
 /// # Guards inside of guards
 ///
-/// A cleanup that awaits the cleanup of another guard needs some stack for each level.
+/// If your cleanup awaits the cleanup of another guard, that needs some stack for each level.
 /// On a thread with 2 MiB a debug build has room for thousands of levels, or for some hundred with `#[derive(AsyncDrop)]`.
-/// Values in a long row are better owned side by side, in an [`AsyncDropStack`](crate::AsyncDropStack), than each by the one before.
+/// So if you have a long row of values, own them side by side, in an [`AsyncDropStack`](crate::AsyncDropStack), instead of each by the one before.
 ///
 /// # Examples
 ///
-/// A task that is told to stop, then awaited:
+/// Here is a task that is told to stop, then awaited:
 ///
 /// ```
 /// use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
@@ -85,26 +85,26 @@ use async_trait::async_trait;
 )]
 #[async_trait]
 pub trait AsyncDrop {
-    /// What a failed cleanup returns. [`Infallible`](std::convert::Infallible) where none can fail.
+    /// What your cleanup returns if it fails. Use [`Infallible`](std::convert::Infallible) if it cannot fail.
     type Error: Debug;
 
     /// Cleans the value up.
     ///
-    /// Write this, but call [`AsyncDropGuard::async_drop`](crate::AsyncDropGuard::async_drop):
-    /// the guard does not notice a direct call, and would run the cleanup again.
+    /// You write this, but you call [`AsyncDropGuard::async_drop`](crate::AsyncDropGuard::async_drop),
+    /// because the guard does not notice a direct call, so it would run the cleanup again.
     ///
     /// # Errors
     ///
-    /// Whatever can go wrong in the cleanup. The value counts as cleaned up all the same.
+    /// Whatever can go wrong in your cleanup. Even then the value counts as cleaned up.
     ///
     /// # Cancel safety
     ///
-    /// The guard calls this again after an interruption, so a second call must finish what the first one began.
+    /// The guard calls this again after an interruption, so the second call must finish what the first one began.
     ///
     /// # Examples
     ///
-    /// Two files, both flushed even when the first one fails, and both errors in the one that is returned.
-    /// An interruption between the two would lose the first error; where that matters, keep it in a field.
+    /// Here are two files, both flushed even if the first one fails, and both errors in the one that you get.
+    /// An interruption between the two would lose the first error, so if that matters to you, keep it in a field.
     ///
     /// ```
     /// # use asyncdrop::{AsyncDrop, async_trait};
@@ -135,7 +135,7 @@ pub trait AsyncDrop {
 
 /// The content of the box is cleaned up.
 ///
-/// With it a guard can hold trait objects; [`AsyncDropGuard::into_box`](crate::AsyncDropGuard::into_box) shows how.
+/// So you can let a guard hold trait objects; [`AsyncDropGuard::into_box`](crate::AsyncDropGuard::into_box) shows how.
 #[diagnostic::do_not_recommend]
 #[async_trait]
 impl<T> AsyncDrop for Box<T>

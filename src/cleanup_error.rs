@@ -8,10 +8,10 @@ use crate::held_error::HeldError;
 use crate::origin::ValueOrigin;
 use crate::panics::{Panic, discard, message};
 
-/// Every error of the cleanups of values of different types, each with the value that it came from.
+/// Every error of the cleanups of values of different types, so that you lose none, each with the value that it came from.
 ///
-/// It is the error of an [`AsyncDropStack`](crate::AsyncDropStack), of an `AsyncDropReaper`,
-/// and of a type with `#[derive(AsyncDrop)]`.
+/// You get it from an [`AsyncDropStack`](crate::AsyncDropStack), from an `AsyncDropReaper`,
+/// and from a type with `#[derive(AsyncDrop)]`.
 ///
 /// # Examples
 ///
@@ -56,10 +56,10 @@ impl CleanupErrors {
     }
 }
 
-/// Why one cleanup among others did not succeed.
+/// Tells you why one cleanup among others did not succeed.
 ///
 /// It displays as the error of the cleanup with all its [sources](Error::source), so it has no source of its own.
-/// [`Debug`] prints the same: what ends in a log is what the error says of itself.
+/// [`Debug`] prints the same, so your log has what the error says of itself.
 ///
 /// # Examples
 ///
@@ -92,9 +92,9 @@ impl CleanupErrors {
 pub enum CleanupError {
     /// The cleanup returned this error.
     Failed(Box<dyn Error + Send + Sync>),
-    /// The cleanup panicked, with this message. The value, not cleaned up, was dropped as an incident.
+    /// The cleanup panicked, with this message. The value was not cleaned up, so its drop was an incident.
     Panicked(String),
-    /// The runtime ended before the cleanup did. The value, not cleaned up, was dropped as an incident.
+    /// The runtime ended before the cleanup did. The value was not cleaned up, so its drop was an incident.
     RuntimeEnded,
 }
 
@@ -109,7 +109,7 @@ impl CleanupError {
         Self::Panicked(message)
     }
 
-    /// The error of the cleanup, if it failed with an `E`.
+    /// Lends you the error of the cleanup, if it failed with an `E`.
     ///
     /// # Examples
     ///
@@ -140,11 +140,11 @@ impl CleanupError {
         }
     }
 
-    /// The error of the cleanup by value, if it failed with an `E`.
+    /// Gives you the error of the cleanup by value, if it failed with an `E`.
     ///
     /// # Errors
     ///
-    /// This error itself, if the one inside is of another type, or if there is none.
+    /// You get this error itself back, if the one inside is of another type, or if there is none.
     ///
     /// # Examples
     ///
@@ -212,5 +212,5 @@ impl Debug for CleanupError {
     }
 }
 
-/// It has no [`source`](Error::source): its text has all of them.
+/// It has no [`source`](Error::source), because its text has all of them.
 impl Error for CleanupError {}

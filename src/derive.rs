@@ -1,8 +1,8 @@
 /// Implements the [trait of the same name](trait@crate::AsyncDrop) by cleaning up every guard in the fields of a type.
 ///
-/// It writes what often goes wrong by hand: a `?` between two fields skips the second,
+/// You need it because the same code often goes wrong by hand: a `?` between two fields skips the second,
 /// and an interruption loses the errors of those that were done.
-/// It needs the feature `derive`.
+/// It comes with the feature `derive`.
 ///
 /// ```
 /// use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
@@ -46,7 +46,7 @@
 ///     assert_eq!(field.name(), Some("client"));
 ///     assert_eq!(error.to_string(), "broken pipe");
 /// }
-/// // The server has heard its goodbye all the same.
+/// // The server has still heard its goodbye.
 /// let mut heard = String::new();
 /// listening.read_to_string(&mut heard).await?;
 /// assert_eq!(heard, "goodbye");
@@ -66,52 +66,52 @@
 ///
 /// | on a field | |
 /// |---|---|
-/// | `#[async_drop(skip)]` | leaves the field alone; a guard in it must be ended by somebody else |
-/// | `#[async_drop(guard)]` | cleans the field up, though its type is not written as a guard |
+/// | `#[async_drop(skip)]` | leaves the field alone, so if it holds a guard, you clean that up elsewhere |
+/// | `#[async_drop(guard)]` | cleans the field up, although its type is not written as a guard |
 ///
 /// # Which fields are cleaned up
 ///
-/// A macro sees how a type is written, not what it is.
-/// A field is cleaned up when its type is written `AsyncDropGuard<..>`, with any path before it,
+/// The macro sees how you write a type, but not what the type is.
+/// So it cleans a field up if its type is written `AsyncDropGuard<..>`, with any path before it,
 /// or as an `Option`, `Vec` or `Box` of that.
-/// Behind an alias or a type parameter it must be marked with `#[async_drop(guard)]`:
-/// otherwise nobody ends it, and it says so when it is dropped.
-/// Where `AsyncDropGuard` stands anywhere else, as in `HashMap<u32, AsyncDropGuard<Worker>>`, the macro refuses the type.
-/// All other fields are left as they are, and need not be [`Send`].
+/// If the type is hidden by an alias or a type parameter, mark the field with `#[async_drop(guard)]`,
+/// because otherwise its guard isn't cleaned up, and says so when it is dropped.
+/// If `AsyncDropGuard` stands anywhere else, as in `HashMap<u32, AsyncDropGuard<Worker>>`, the macro refuses the type.
+/// All other fields are left as they are, so they need not be [`Send`].
 ///
-/// Tuple structs, generic types and enums work; of an enum the fields of the current variant are cleaned up.
-/// A generic type that holds itself must say that its parameters are `Send`.
-/// Two generic types that hold each other would need bounds without end, so when you use them the compiler reports an overflow.
-/// Let one of them hold a trait object, `AsyncDropGuard<Box<dyn AsyncDrop<Error = ..> + Send>>`, which names no parameter.
+/// You can use it on tuple structs, generic types and enums; of an enum, the fields of the current variant are cleaned up.
+/// If a generic type holds itself, you must say that its parameters are `Send`.
+/// If two generic types hold each other, they would need bounds without end, so the compiler reports an overflow when you use them.
+/// Let one of them hold a trait object instead, `AsyncDropGuard<Box<dyn AsyncDrop<Error = ..> + Send>>`, which names no parameter.
 ///
 /// # Errors
 ///
-/// One field that fails stops no other.
-/// The error is [`CleanupErrors`](crate::CleanupErrors): every error, with the value that it came from,
+/// If one field fails, the others are still cleaned up.
+/// You get [`CleanupErrors`](crate::CleanupErrors): every error, with the value that it came from,
 /// which has the name of its field.
-/// That is `stream`, in a tuple struct `0`, in an enum `Connected.stream`.
+/// In a struct that is `stream`, in a tuple struct `0`, in an enum `Connected.stream`.
 /// Each error must be an [`Error`](std::error::Error) that is `Send` and `Sync`, or what else goes into a
 /// `Box<dyn Error + Send + Sync>`, and own all that it holds (`'static`).
 ///
-/// With `#[async_drop(error = "..")]` the first error is returned, turned into that type by [`From`]:
+/// If you write `#[async_drop(error = "..")]`, you get the first error, turned into that type by [`From`]:
 /// the first in the order of the cleanups, with `concurrent` in that of the declaration.
 /// Each of the others is a [`Suppressed`](crate::incident::IncidentKind::Suppressed) incident.
-/// A field that cannot fail needs a `From<Infallible>` as well, which [`io::Error`](std::io::Error), for one, does not have.
+/// If a field cannot fail, you need a `From<Infallible>` as well, which [`io::Error`](std::io::Error), for one, does not have.
 ///
 /// # Panics
 ///
-/// A panic in the cleanup of a field goes on once all others are done.
-/// If several panicked it is the first of them. Their guards report all of them as interrupted, unless the cleanup is called again.
+/// If the cleanup of a field panics, you get that panic once all others are done,
+/// and if several panicked, you get the first of them. Their guards report all of them as interrupted, unless you call the cleanup again.
 ///
 /// # Cancel safety
 ///
-/// When the cleanup is interrupted and called again, it goes on with what is left.
-/// Errors that it had already gathered are still returned: they wait in the guards of their fields.
-/// If it is not called again, each of them is a [`Suppressed`](crate::incident::IncidentKind::Suppressed) incident.
+/// If the cleanup is interrupted and you call it again, it continues with what is left.
+/// The errors that it had already gathered are still returned, because they wait in the guards of their fields.
+/// If you don't call it again, each of them is a [`Suppressed`](crate::incident::IncidentKind::Suppressed) incident.
 ///
 /// # Examples
 ///
-/// An enum with an error type of its own, whose cleanup is interrupted by a timeout and then goes on:
+/// Here is an enum with an error type of its own, whose cleanup is interrupted by a timeout and then resumed:
 ///
 /// ```
 /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};

@@ -7,9 +7,9 @@ use std::{mem, slice, thread, vec};
 
 use crate::panics::FirstPanic;
 
-/// Every error of several cleanups, each with the key of the value that it came from.
+/// Every error of several cleanups, so that you lose none, each with the key of the value that it came from.
 ///
-/// It is never empty: where nothing failed there is no error.
+/// It is never empty, because you get it only if something failed.
 ///
 /// # Examples
 ///
@@ -52,7 +52,7 @@ impl<K, E> DropErrors<K, E> {
         }
     }
 
-    /// The errors with their keys, in the order of the cleanups.
+    /// The errors with their keys, in the order of the cleanups. You can look at them without taking them.
     ///
     /// # Examples
     ///
@@ -73,7 +73,7 @@ impl<K, E> DropErrors<K, E> {
         self.errors.iter().map(|(key, error)| (key, error))
     }
 
-    /// How many cleanups failed. At least one.
+    /// Tells you how many cleanups failed, which is at least one.
     ///
     /// # Examples
     ///
@@ -96,9 +96,9 @@ impl<K, E> DropErrors<K, E> {
         self.errors.len()
     }
 
-    /// How many cleanups there were, failed ones and others.
+    /// Tells you how many cleanups there were, failed ones and others.
     ///
-    /// Where errors are handed out more than once, these are the cleanups since the last list.
+    /// If you can ask for errors more than once, as with a reaper, this counts the cleanups since the last list.
     ///
     /// # Examples
     ///
@@ -161,8 +161,8 @@ impl<K: Debug, E: Display> Display for DropErrors<K, E> {
     }
 }
 
-/// The text ends with the last of the errors, so [`source`](Error::source) is the source of that one:
-/// a report that goes on with the sources reads as one sentence.
+/// The text ends with the last of the errors, so [`source`](Error::source) is the source of that one,
+/// and if your report continues with the sources, it reads as one sentence.
 impl<K: Debug, E: Error> Error for DropErrors<K, E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.errors.last().and_then(|(_, error)| error.source())

@@ -6,27 +6,27 @@ use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
 use crate::scope::clean_up_after_error;
 
-/// Turns two results into one, and cleans up the guard that is left alone when the other one failed.
+/// Turns two results into one, and if only one of them failed, cleans up the other guard for you.
 ///
-/// Two connections are opened, both are needed, and one cannot be had: the other must still be closed.
-/// With two successes the caller owns both guards.
+/// Say you open two connections, need both, and get only one: then that one must still be closed.
+/// If both succeeded, you own both guards.
 ///
 /// # Errors
 ///
 /// The first error there was: that of `first` before that of `second`, and both before that of a cleanup.
-/// The ones that are not returned are [`Suppressed`](crate::incident::IncidentKind::Suppressed) incidents.
-/// One that came instead of a guard names the type of the value that there would have been,
-/// and the place where this function was called.
+/// The ones that you don't get are [`Suppressed`](crate::incident::IncidentKind::Suppressed) incidents.
+/// If such an error came instead of a guard, it names the type of the value that there would have been,
+/// and the place where you called this function.
 ///
 /// # Panics
 ///
-/// A panic in the cleanup goes on in the place of the error.
+/// If the cleanup panics, you get that panic instead of the error.
 /// The guard reports that it was interrupted, and the error is a `Suppressed` incident.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future drops the guards it holds, armed or interrupted, and each is an incident.
-/// So is an error that it holds.
+/// If you drop the future, it drops the guards it holds, armed or interrupted, and each is an incident.
+/// If it holds an error, that is an incident, too.
 ///
 /// # Examples
 ///
@@ -67,7 +67,7 @@ use crate::scope::clean_up_after_error;
 /// # Ok(())
 /// # }
 /// ```
-// Not an `async fn`: those cannot learn where they were called from, and that is all there is to say
+// Not an `async fn`, because those cannot learn where they were called from, but that is all there is to say
 // about an error that came without a guard.
 #[track_caller]
 pub fn flatten_async_drop<E, T, E1, U, E2>(

@@ -7,9 +7,9 @@ use crate::incident::{Incident, report};
 use crate::origin::ValueOrigin;
 use crate::panics::DroppedSafely;
 
-/// An error on its way to the caller. Dropped before it got there, it becomes an incident.
+/// An error on its way to the caller. If it is dropped before it gets there, it becomes an incident.
 ///
-/// Errors wait while other cleanups still run, and in that time a cancellation or a panic can take the way from them.
+/// Errors wait while other cleanups still run, but meanwhile a cancellation or a panic can keep them from the caller.
 pub(crate) struct HeldError<E: Debug>(Option<Held<E>>);
 
 struct Held<E> {
@@ -39,7 +39,7 @@ impl<E: Debug> HeldError<E> {
         (held.origin, held.error.into_inner())
     }
 
-    /// Says of which name the value was.
+    /// Says which name the value had.
     #[cfg(feature = "derive")]
     pub(crate) fn named(self, name: &'static str) -> Self {
         let (origin, error) = self.into_parts();
@@ -55,8 +55,8 @@ impl<E: Debug> HeldError<E> {
 
 impl<E: Debug> Drop for HeldError<E> {
     fn drop(&mut self) {
-        // The error is dropped after the report, which a hook may have left with a panic: then in such a way
-        // that a second panic goes no further.
+        // The error is dropped after the report, but a hook may have left that with a panic, so it is dropped in such a way
+        // that a second panic is caught.
         if let Some(Held { error, origin }) = self.0.take() {
             report(&Incident::suppressed(error.get(), &origin));
         }

@@ -7,11 +7,11 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::held_error::HeldError;
 
-/// An error of any type that the cleanup has left, while its caller, who has more guards to end, cannot return it yet.
+/// An error of any type that the cleanup has left, while its caller, who has more guards to clean up, cannot return it yet.
 ///
-/// A guard must not know the type of its errors, since any value can be in one.
+/// A guard must not know the type of its errors, because any value can be in one.
 /// The lock makes the error `Sync`, so that a guard has the auto traits of its value and no others.
-/// In a second box it is one pointer instead of two: every guard has room for it, and hardly any ever has one.
+/// In a second box it is one pointer instead of two, because every guard has room for it, but hardly any ever has one.
 pub(crate) struct KeptError(Box<ErasedError>);
 
 type ErasedError = Box<dyn Any + Send + Sync + UnwindSafe + RefUnwindSafe>;

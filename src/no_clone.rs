@@ -1,9 +1,9 @@
 //! `clone` for the types that must not be cloned, so that the compiler says why.
 
-/// Gives a type a `clone` and a `to_owned` that cannot be called, since no type implements the trait that they want.
+/// Gives a type a `clone` and a `to_owned` that cannot be called, because no type implements the trait that they want.
 ///
-/// A type that derefs to its value would pass both calls on to a `Clone` value,
-/// and the copy would be a value without a guard.
+/// If a type derefs to its value, it would pass both calls on to a `Clone` value,
+/// so the copy would be a value without a guard.
 /// The message of the compiler is that of the trait.
 /// It shows the bound and the names where the caller has written them, which is why they are passed in.
 macro_rules! no_clone {

@@ -5,28 +5,28 @@ use async_trait::async_trait;
 use crate::async_drop::AsyncDrop;
 use crate::guard::AsyncDropGuard;
 
-/// A guarded value, or the error that came instead of it.
+/// A guarded value, or the error that you got instead of it.
 ///
-/// `async_drop` cleans up an `Ok`, and has nothing to do for an `Err`.
-/// A field that may hold a connection or the reason why there is none is such a value.
+/// If it holds an `Ok`, `async_drop` cleans that up, but for an `Err` it has nothing to do.
+/// You need it, for example, for a field that holds either a connection or the reason why you couldn't connect.
 ///
 /// # When not to use it
 ///
-/// - Where the error can be returned, use `?` on the plain `Result<AsyncDropGuard<T>, E>`.
-/// - For two results of which both are needed, see [`flatten_async_drop`](crate::flatten_async_drop()).
+/// - If you can return the error, use `?` on the plain `Result<AsyncDropGuard<T>, E>`.
+/// - If you have two results and need both, see [`flatten_async_drop`](crate::flatten_async_drop()).
 ///
 /// # Errors
 ///
-/// `async_drop` returns the error of the cleanup, once. It never returns the `Err` that came instead of a value.
+/// If the cleanup fails, `async_drop` returns its error to you, once. It never returns the `Err` that came instead of a value.
 ///
 /// # Panics
 ///
-/// Where the guard in the result was already cleaned up, its cleanup is passed over.
-/// There is no value to lend then: [`ok`](Self::ok), [`as_ref`](Self::as_ref) and [`as_mut`](Self::as_mut) panic.
+/// If the guard in the result was already cleaned up, its cleanup is passed over.
+/// But then you cannot borrow a value, so [`ok`](Self::ok), [`as_ref`](Self::as_ref) and [`as_mut`](Self::as_mut) panic.
 ///
 /// # Cancel safety
 ///
-/// An interrupted `async_drop` leaves the value in its place: call `async_drop` again.
+/// If `async_drop` is interrupted, the value stays in its place, so you can call `async_drop` again.
 ///
 /// # Examples
 ///
@@ -81,7 +81,7 @@ where
     T: AsyncDrop + Debug + Send,
     E: Debug + Send,
 {
-    /// Takes over the guard in the result, if there is one.
+    /// Takes over the guard in your result, if there is one.
     ///
     /// # Examples
     ///
@@ -102,15 +102,15 @@ where
         AsyncDropGuard::new(Self { result })
     }
 
-    /// Gives back what [`new`](Self::new) took. The caller owns the guard, and must end it.
+    /// Gives back what you passed to [`new`](Self::new). If it is a guard, you own it now, and cleaning it up is your job.
     ///
     /// # Errors
     ///
-    /// The error that was there instead of a value.
+    /// The error that you got instead of a value.
     ///
     /// # Panics
     ///
-    /// When the value was already cleaned up.
+    /// If the value was already cleaned up.
     ///
     /// # Examples
     ///
@@ -135,7 +135,7 @@ where
         guard.unsafe_into_inner_dont_drop().result
     }
 
-    /// The value, if there is one.
+    /// Lends you the value, if there is one.
     ///
     /// # Examples
     ///
@@ -157,7 +157,7 @@ where
         self.as_ref().ok()
     }
 
-    /// The error, if there is one.
+    /// Lends you the error, if there is one.
     ///
     /// # Examples
     ///
@@ -178,11 +178,11 @@ where
         self.result.as_ref().err()
     }
 
-    /// The value or the error, borrowed.
+    /// Lends you the value or the error.
     ///
     /// # Errors
     ///
-    /// The error that was there instead of a value.
+    /// The error that you got instead of a value.
     ///
     /// # Examples
     ///
@@ -207,11 +207,11 @@ where
         self.result.as_deref()
     }
 
-    /// The value or the error, to be worked with.
+    /// Lends you the value or the error, so that you can change it.
     ///
     /// # Errors
     ///
-    /// The error that was there instead of a value.
+    /// The error that you got instead of a value.
     ///
     /// # Examples
     ///

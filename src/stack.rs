@@ -1,4 +1,4 @@
-//! Values of any types that are cleaned up in the reverse order of their arrival.
+//! Values of any types, which you want cleaned up in the reverse order of their arrival.
 
 use std::any::Any;
 use std::fmt::{self, Debug};
@@ -18,36 +18,36 @@ use crate::many::{Order, Run};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Holds guarded values of any types, and cleans them up one after the other, the last pushed first.
+/// Holds your guarded values of any types, and cleans them up one after the other, the last pushed first.
 ///
-/// It is for the resources of a function or a program that are opened one by one and build on each other:
+/// Use it for the resources of a function or a program that you open one by one and that build on each other:
 /// the pool that a server uses is closed after the server.
-/// The values are reached by the [`StackKey`] that [`push`](Self::push) returns.
+/// You reach a value by the [`StackKey`] that you get from [`push`](Self::push).
 ///
-/// Adopted by an `AsyncDropReaper` it keeps its order, even after a cancellation or a panic,
-/// when values that were adopted one by one would be cleaned up all at once.
+/// If you let an `AsyncDropReaper` adopt the stack, it keeps its order, even after a cancellation or a panic,
+/// while values that you let it adopt one by one would be cleaned up all at once.
 ///
 /// # Errors
 ///
 /// Every error of the cleanups, with the type and the place of its value, in the order of the cleanups.
-/// A cleanup that fails stops no other.
+/// If a cleanup fails, the others still run.
 ///
 /// # Panics
 ///
-/// A panic in a cleanup goes on once the other values are cleaned up. If several panicked, it is the first of them.
-/// The values that panicked stay in the stack, so a second `async_drop` runs their cleanups again.
+/// If a cleanup panics, you get that panic once the other values are cleaned up, and if several panicked, you get the first of them.
+/// The values that panicked stay in the stack, so if you call `async_drop` again, it runs their cleanups again.
 ///
 /// # Cancel safety
 ///
-/// When the cleanup is interrupted and called again, it goes on with the value that it was at.
-/// The errors of those that are done are still returned, or reported as
-/// [`Suppressed`](crate::incident::IncidentKind::Suppressed) incidents if it is not called again.
+/// If the cleanup is interrupted and you call it again, it continues with the value that it was at.
+/// You still get the errors of those that are done, or if you don't call it again, they are reported as
+/// [`Suppressed`](crate::incident::IncidentKind::Suppressed) incidents.
 ///
 /// # When not to use it
 ///
-/// - For values of one type whose order doesn't matter, an [`AsyncDropHashMap`](crate::AsyncDropHashMap)
+/// - For values of one type whose order doesn't matter to you, an [`AsyncDropHashMap`](crate::AsyncDropHashMap)
 ///   or [`async_drop_all`](crate::async_drop_all) cleans all of them up at the same time.
-/// - For the fields of a type of your own, `#[derive(AsyncDrop)]` with `#[async_drop(reverse)]` needs no keys.
+/// - For the fields of your own type, `#[derive(AsyncDrop)]` with `#[async_drop(reverse)]` needs no keys.
 ///
 /// # Examples
 ///
@@ -104,7 +104,7 @@ struct Entry {
     guard: Box<dyn ErasedGuard>,
 }
 
-/// The way to a value in an [`AsyncDropStack`], which [`AsyncDropStack::push`] returns. It is `Copy`.
+/// Your way to a value in an [`AsyncDropStack`], which you get from [`AsyncDropStack::push`]. It is `Copy`.
 ///
 /// # Examples
 ///
@@ -142,7 +142,7 @@ pub struct StackKey<T> {
 }
 
 impl AsyncDropStack {
-    /// Makes an empty stack.
+    /// Makes an empty stack. Call `async_drop` on it when you are done.
     ///
     /// # Examples
     ///
@@ -165,9 +165,9 @@ impl AsyncDropStack {
         })
     }
 
-    /// Puts a guard on top of the stack, which owns it from now on.
+    /// Puts your guard on top of the stack, which owns it from now on.
     ///
-    /// A guard that is already cleaned up may be pushed, but its key gives `None`.
+    /// You may push a guard that is already cleaned up, but its key gives you `None`.
     ///
     /// # Examples
     ///
@@ -204,7 +204,7 @@ impl AsyncDropStack {
         }
     }
 
-    /// The value of the key, unless it was taken or cleaned up, or the key is that of another stack.
+    /// Lends you the value of the key, unless it was taken or cleaned up, or the key is that of another stack.
     ///
     /// # Examples
     ///
@@ -240,7 +240,7 @@ impl AsyncDropStack {
         (!guard.is_dropped()).then(|| &**guard)
     }
 
-    /// [`get`](Self::get), to change the value.
+    /// Like [`get`](Self::get), but you can change the value.
     ///
     /// # Examples
     ///
@@ -276,13 +276,13 @@ impl AsyncDropStack {
         (!guard.is_dropped()).then(|| &mut **guard)
     }
 
-    /// Takes the value of the key out of the stack, in its guard, which the caller owns from now on.
+    /// Takes the value of the key out of the stack, in its guard, which you own from now on.
     ///
-    /// It is `None` where [`get`](Self::get) is.
+    /// You get `None` if [`get`](Self::get) would give you `None`.
     ///
     /// # Examples
     ///
-    /// A value that is cleaned up before its turn:
+    /// You can clean a value up before its turn:
     ///
     /// ```
     /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropStack, async_trait};
@@ -317,7 +317,7 @@ impl AsyncDropStack {
         Some(*guard)
     }
 
-    /// How many values are in the stack.
+    /// Tells you how many values are in the stack.
     ///
     /// # Examples
     ///
@@ -344,7 +344,7 @@ impl AsyncDropStack {
         self.left().count()
     }
 
-    /// Whether there are no values in the stack.
+    /// Tells you whether the stack is empty.
     ///
     /// # Examples
     ///
@@ -398,7 +398,7 @@ impl AsyncDrop for AsyncDropStack {
 
 /// # Panics
 ///
-/// When there is no value of this key in the stack: [`AsyncDropStack::get`] would be `None`.
+/// If the stack has no value of this key, so that [`AsyncDropStack::get`] would give you `None`.
 impl<T: Debug + 'static> Index<StackKey<T>> for AsyncDropStack {
     type Output = T;
 
@@ -413,7 +413,7 @@ impl<T: Debug + 'static> Index<StackKey<T>> for AsyncDropStack {
 
 /// # Panics
 ///
-/// When there is no value of this key in the stack: [`AsyncDropStack::get_mut`] would be `None`.
+/// If the stack has no value of this key, so that [`AsyncDropStack::get_mut`] would give you `None`.
 impl<T: Debug + 'static> IndexMut<StackKey<T>> for AsyncDropStack {
     #[track_caller]
     fn index_mut(&mut self, key: StackKey<T>) -> &mut T {

@@ -15,29 +15,29 @@ use crate::incident::DebugText;
 use crate::no_clone::no_clone;
 use crate::panics::{DroppedSafely, contain_panic};
 
-/// For tests: cleans a value up in its [`Drop`], by blocking the thread until the cleanup is done.
+/// For your tests: cleans a value up in its [`Drop`], by blocking the thread until the cleanup is done.
 ///
-/// It spares a test the `async_drop` on each of its ways out, a failed assertion included.
-/// It derefs to the value.
+/// So you don't have to write an `async_drop` before every return of a test, and a failed assertion is covered, too.
+/// You use it like the value, because it derefs to it.
 ///
 /// # When not to use it
 ///
-/// Outside of tests. Blocking a thread of an async runtime holds up whatever else it should run,
-/// and where the cleanup waits for just that it never ends.
+/// Don't use it in anything but tests. If you block a thread of an async runtime, you hold up whatever else it should run,
+/// and if the cleanup waits for just that, it never finishes.
 ///
 /// # With tokio
 ///
 /// | dropped | the cleanup may wait for |
 /// |---|---|
-/// | outside of a runtime | other threads, but for no timer, socket or task of tokio |
+/// | not in a runtime | other threads, but not a timer, socket or task of tokio |
 /// | on a current-thread runtime | other threads only |
 /// | on a multi-threaded runtime, in the task of the test | timers, sockets and tasks, for about 128 operations |
 /// | on a multi-threaded runtime, inside `tokio::task::block_in_place` | timers, sockets and tasks |
 ///
 /// Tokio grants that many operations on its channels, sockets and timers to one poll of a task.
-/// From then on each of them waits until the task has returned to the runtime, which a blocked thread does not do.
-/// A task that was spawned has a second problem: what it spawns or wakes is queued for its own thread, the blocked one.
-/// `block_in_place` tells the runtime about the blocking, and ends both:
+/// After that, each of them waits until the task has returned to the runtime, but a blocked thread does not do that.
+/// If you spawned the task, there is a second problem: what it spawns or wakes is queued for its own thread, the blocked one.
+/// You solve both with `block_in_place`, because it tells the runtime about the blocking:
 ///
 /// ```
 /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, SyncDrop, async_trait};
@@ -66,17 +66,17 @@ use crate::panics::{DroppedSafely, contain_panic};
 ///
 /// Its `Drop` panics
 ///
-/// - when the cleanup fails,
-/// - when the cleanup has not ended within the time limit, 10 seconds unless
-///   [`with_time_limit`](Self::with_time_limit) says otherwise.
-///   The usual reason is a deadlock: the test runs on a current-thread runtime,
-///   and the cleanup waits for a timer, a socket or a task that only the blocked thread could drive.
-///   The table above says what is possible where,
-/// - when the cleanup panics.
+/// - if the cleanup fails,
+/// - if the cleanup has not finished within the time limit, 10 seconds unless you choose another one
+///   with [`with_time_limit`](Self::with_time_limit).
+///   The usual reason is a deadlock: your test runs on a current-thread runtime,
+///   but the cleanup waits for a timer, a socket or a task that only the blocked thread could drive.
+///   The table above tells you what is possible where,
+/// - if the cleanup panics.
 ///
-/// While the thread is already unwinding it does not panic: the failure is an [incident](crate::incident).
+/// But while the thread is already unwinding it does not panic, and the failure is an [incident](crate::incident) instead.
 ///
-/// A cleanup that itself blocks the thread, instead of returning to be polled again, cannot be stopped by the limit.
+/// If a cleanup itself blocks the thread, instead of returning to be polled again, the limit cannot stop it.
 ///
 /// # Examples
 ///
@@ -116,7 +116,7 @@ pub struct SyncDrop<T: AsyncDrop + Debug> {
 }
 
 impl<T: AsyncDrop + Debug> SyncDrop<T> {
-    /// Takes over the guard, and cleans its value up when it is dropped, within 10 seconds.
+    /// Takes over your guard, and cleans its value up when you drop this, within 10 seconds.
     ///
     /// # Examples
     ///
@@ -141,7 +141,7 @@ impl<T: AsyncDrop + Debug> SyncDrop<T> {
         Self::with_time_limit(guard, Duration::from_secs(10))
     }
 
-    /// Takes over the guard, and cleans its value up when it is dropped, within `time_limit`.
+    /// Takes over your guard, and cleans its value up when you drop this, within `time_limit`.
     ///
     /// # Examples
     ///
@@ -165,7 +165,7 @@ impl<T: AsyncDrop + Debug> SyncDrop<T> {
         }
     }
 
-    /// Gives the guard back. The caller owns it, and must end it.
+    /// Gives the guard back to you. You own it now, and cleaning it up is your job.
     ///
     /// # Examples
     ///
@@ -201,7 +201,7 @@ impl<T: AsyncDrop + Debug> Drop for SyncDrop<T> {
         };
         let created_at = guard.created_at();
         if thread::panicking() {
-            // A second panic would abort the process. A cleanup that is not done is reported by its guard.
+            // A second panic would abort the process. If a cleanup is not done, its guard reports that.
             let outcome = contain_panic(|| block_on_within(self.time_limit, guard.async_drop()));
             if let Some(Ok(Err(error))) = outcome {
                 drop(HeldError::from_cleanup_of::<T>(error, created_at));
@@ -219,7 +219,7 @@ impl<T: AsyncDrop + Debug> Drop for SyncDrop<T> {
                     "async_drop on {} failed in SyncDrop: {text:?}, created at {created_at}",
                     type_name::<T>(),
                 );
-                // It is dropped after the panic has begun: should its `Drop` panic, the message still goes on.
+                // It is dropped after the panic has begun, so if its `Drop` panics, the message has already been printed.
                 (message, Some(error))
             }
             Err(unfinished) => {
@@ -272,7 +272,7 @@ impl<T: AsyncDrop + Debug> Debug for SyncDrop<T> {
 
 /// Why a cleanup did not end in time.
 enum Unfinished {
-    /// Nobody has woken it since its last poll.
+    /// It has not been woken since its last poll.
     Waiting,
     /// It was woken, and wanted to be polled once more.
     Running,
@@ -294,7 +294,7 @@ impl Unfinished {
 
 /// Runs a future on this thread, and gives up after `time_limit`.
 ///
-/// The `block_on` of an executor has no limit, and waiting for ever is what must not happen here.
+/// The `block_on` of an executor has no limit, but this must not wait forever.
 fn block_on_within<F: Future>(time_limit: Duration, future: F) -> Result<F::Output, Unfinished> {
     let start = Instant::now();
     let mut future = pin!(Some(future));
@@ -315,7 +315,7 @@ fn block_on_within<F: Future>(time_limit: Duration, future: F) -> Result<F::Outp
             break Unfinished::Running;
         }
     };
-    // The future may own guards, which panic when they are dropped, and the caller has the reason to tell.
+    // The future may own guards, which panic on drop, but the caller is the one to report the reason.
     contain_panic(|| future.set(None));
     Err(unfinished)
 }

@@ -6,31 +6,31 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, TryLockError};
 use crate::async_drop::AsyncDrop;
 use crate::guard::AsyncDropGuard;
 
-/// An async mutex around a guarded value: whoever holds the lock reaches the value directly.
+/// An async mutex around a guarded value: while you hold the lock, you reach the value directly.
 ///
-/// It is ended with `async_drop`, which cleans up the value.
-/// That needs the mutex for itself alone, so nobody can hold the lock meanwhile: the borrow checker sees to it.
-/// A panic while the lock is held does not poison it.
+/// When you are done, `async_drop` cleans up the value.
+/// You need the mutex to yourself for that, so the borrow checker makes sure that the lock is not held meanwhile.
+/// If a task panics while it holds the lock, that does not poison it.
 ///
-/// Put it into an [`AsyncDropArc`](crate::AsyncDropArc) to change one value from several tasks.
+/// Put it into an [`AsyncDropArc`](crate::AsyncDropArc) if you want to change one value from several tasks.
 ///
 /// # When not to use it
 ///
-/// - With one owner and one task, call methods on the guard itself.
-/// - Where the lock is never held across an `.await`, a [`std::sync::Mutex`] inside your own type is cheaper.
+/// - If you have one owner and one task, call methods on the guard itself.
+/// - If you never hold the lock across an `.await`, a [`std::sync::Mutex`] inside your own type is cheaper.
 ///
 /// # Errors
 ///
-/// `async_drop` returns the error of the value's cleanup, once.
+/// If the value's cleanup fails, `async_drop` returns the error to you, once.
 ///
 /// # Panics
 ///
-/// Where the guard that was given to [`new`](Self::new) had already been cleaned up, its cleanup is passed over.
-/// There is no value to reach then: [`lock`](Self::lock), [`try_lock`](Self::try_lock) and [`get_mut`](Self::get_mut) panic.
+/// If the guard that you gave to [`new`](Self::new) had already been cleaned up, its cleanup is passed over.
+/// But then you cannot reach a value, so [`lock`](Self::lock), [`try_lock`](Self::try_lock) and [`get_mut`](Self::get_mut) panic.
 ///
 /// # Cancel safety
 ///
-/// An interrupted `async_drop` leaves the value in its place: lock it, or call `async_drop` again.
+/// If `async_drop` is interrupted, the value stays in its place, so you can lock it, or call `async_drop` again.
 ///
 /// # Examples
 ///
@@ -77,7 +77,7 @@ impl<T> AsyncDropTokioMutex<T>
 where
     T: AsyncDrop + Debug + Send,
 {
-    /// Puts the value of `guard` behind a lock. What is to be ended from now on is the guard of the mutex.
+    /// Puts the value of `guard` into a mutex. From now on you call `async_drop` on the guard of the mutex instead.
     ///
     /// # Examples
     ///
@@ -99,11 +99,11 @@ where
         })
     }
 
-    /// Takes the value, still guarded, out of its lock. The caller owns the guard, and must end it.
+    /// Takes the value, still guarded, out of the mutex. You own its guard now, and cleaning it up is your job.
     ///
     /// # Panics
     ///
-    /// When the value was already cleaned up.
+    /// If the value was already cleaned up.
     ///
     /// # Examples
     ///
@@ -127,11 +127,11 @@ where
         guard.unsafe_into_inner_dont_drop().mutex.into_inner()
     }
 
-    /// Waits for the lock, and takes it. Those who wait get it in the order in which they came.
+    /// Waits for the lock, and takes it. If several tasks wait, they get it in the order in which they came.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives up the place in the queue, and nothing else.
+    /// If you drop the future, you lose the place in the queue, but nothing else.
     ///
     /// # Examples
     ///
@@ -152,11 +152,11 @@ where
         reach_value(self.mutex.lock().await)
     }
 
-    /// Takes the lock if nobody has it.
+    /// Takes the lock if it is free.
     ///
     /// # Errors
     ///
-    /// When somebody holds the lock now.
+    /// If the lock is held now.
     ///
     /// # Examples
     ///
@@ -178,7 +178,7 @@ where
         self.mutex.try_lock().map(reach_value)
     }
 
-    /// Reaches the value without locking: `&mut self` proves that nobody else can.
+    /// Lends you the value without locking, because `&mut self` proves that no one else can reach it.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! A value of any type with a close of its own.
+//! A value of any type, with a close of its own that you write.
 
 use std::any::type_name;
 use std::fmt::{self, Debug};
@@ -16,26 +16,26 @@ use crate::guard::AsyncDropGuard;
 
 /// A value with a close of its own: any type, any `async` function that takes it, and no trait to implement.
 ///
-/// It is for a value whose type is not yours, so that you cannot implement [`AsyncDrop`] for it;
+/// Use it for a value whose type is not yours, so that you cannot implement [`AsyncDrop`] for it;
 /// for a close that consumes the value, such as `Client::close(self)`;
 /// and for a cleanup that you need in one place only.
-/// The type of the value needs neither `AsyncDrop` nor [`Debug`], and the guard derefs to it through this wrapper.
+/// The type of your value needs neither `AsyncDrop` nor [`Debug`], and the guard derefs to it through this wrapper.
 ///
-/// The close can be written as one ordinary async function, without a thought of interruptions:
-/// its future is kept. When a timeout interrupts [`async_drop`](AsyncDropGuard::async_drop),
-/// the next call goes on where the last one stopped, and nothing that was done is done again.
+/// You can write the close as one ordinary async function, and need not think of interruptions,
+/// because its future is kept. So if a timeout interrupts [`async_drop`](AsyncDropGuard::async_drop),
+/// your next call continues where the last one stopped, and nothing that was done is done again.
 ///
-/// [`Debug`] prints the name of the value's type and nothing of the value, so messages can contain no secret of it.
+/// [`Debug`] prints the name of the value's type but nothing of the value, so messages cannot contain a secret of it.
 ///
 /// # When not to use it
 ///
-/// - For a type of your own, which always needs the same cleanup, implement [`AsyncDrop`]: then its constructor can return the guard.
-/// - When the value is very large, put it into a box first: the close takes its argument by value, which moves it over the stack.
-/// - When the type has to be written down, for example in the field of a struct, use [`BoxedAsyncDropWith`].
+/// - If the type is your own and always needs the same cleanup, implement [`AsyncDrop`], because then its constructor can return the guard.
+/// - If the value is very large, put it into a box first, because the close takes its argument by value, which moves it over the stack.
+/// - If you have to write the type down, for example in the field of a struct, use [`BoxedAsyncDropWith`].
 ///
 /// # Panics
 ///
-/// The value belongs to the close from the moment it begins, which is the first poll of `async_drop`.
+/// The value belongs to your close as soon as that begins, which is at the first poll of `async_drop`.
 /// If you use the value after that, it panics and names its type.
 ///
 /// # Examples
@@ -80,7 +80,7 @@ pub struct AsyncDropWith<T, F, Fut> {
     closed: bool,
 }
 
-/// What is only ever reached through `&mut`. The mutex is never locked: it makes the whole `Sync` where its content is `Send`.
+/// What is only ever reached through `&mut`. The mutex is never locked, but it makes the whole `Sync` if its content is `Send`.
 ///
 /// Without it a close whose future is not `Sync`, which the boxed futures of async traits are not,
 /// would keep the value from being shared between tasks.
@@ -96,10 +96,10 @@ impl<P> Unshared<P> {
     }
 }
 
-/// An [`AsyncDropWith`] whose type can be written down, for the field of a struct or a collection of different closes.
+/// An [`AsyncDropWith`] whose type you can write down, for the field of a struct or a collection of different closes.
 ///
-/// Make one with [`AsyncDropWith::boxed`].
-/// The close and its future are behind trait objects, so they must be `Send` and borrow nothing.
+/// You make one with [`AsyncDropWith::boxed`].
+/// The close and its future are trait objects, so they must be `Send` and borrow nothing.
 ///
 /// # Examples
 ///
@@ -157,13 +157,13 @@ where
     Fut: Future<Output = Result<(), E>> + Send,
     E: Debug,
 {
-    /// Guards `value`, to be cleaned up by `close`. The guard owns both.
+    /// Guards your `value`, to be cleaned up by `close`. The guard owns both.
     ///
-    /// `close` is called once, with the value, at the first poll of [`async_drop`](AsyncDropGuard::async_drop).
+    /// Your `close` is called once, with the value, at the first poll of [`async_drop`](AsyncDropGuard::async_drop).
     /// It can be an async closure, the path of a method such as `Client::close`, or a closure that returns a future.
-    /// For a cleanup without a value, pass `()`.
+    /// If you have a cleanup without a value, pass `()`.
     ///
-    /// The place of the call is remembered, and named if the cleanup is missed.
+    /// The guard remembers where you called this, and names the place if the cleanup is missed.
     ///
     /// # Examples
     ///
@@ -197,11 +197,11 @@ where
         AsyncDropGuard::new_at(this, Location::caller())
     }
 
-    /// Takes the value out of its guard, and drops the close without calling it. You own the value and its cleanup from now on.
+    /// Takes the value out of its guard, and drops the close without calling it. You own the value now, and cleaning it up is your job.
     ///
     /// # Panics
     ///
-    /// When the close has begun. A close that was interrupted is then reported as an incident.
+    /// If the close has begun. If it was interrupted, that is then reported as an incident.
     ///
     /// # Examples
     ///
@@ -233,7 +233,7 @@ where
         }
     }
 
-    /// Goes on with the close, which this begins if need be.
+    /// Continues the close, and begins it first if need be.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         if self.closed {
             return Poll::Ready(Ok(()));
@@ -264,7 +264,7 @@ where
     T: Send + 'static,
     E: Debug + 'static,
 {
-    /// Guards `value` as [`new`](Self::new) does, with a type that can be written down: [`BoxedAsyncDropWith`].
+    /// Guards your `value` as [`new`](Self::new) does, with a type that you can write down: [`BoxedAsyncDropWith`].
     ///
     /// # Examples
     ///
@@ -307,11 +307,11 @@ impl<T, F, Fut> AsyncDropWith<T, F, Fut> {
     }
 }
 
-/// The close is called once. A second call goes on with its future.
+/// The close is called once, so if you call this again, it continues with its future.
 ///
 /// # Panics
 ///
-/// A panic of the close goes on. If you call this again after that, it panics and names the type.
+/// If the close panics, you get that panic. If you call this again after that, it panics and names the type.
 #[diagnostic::do_not_recommend]
 #[async_trait]
 impl<T, F, Fut, E> AsyncDrop for AsyncDropWith<T, F, Fut>

@@ -18,7 +18,7 @@ pub(crate) fn async_drop(input: &DeriveInput) -> TokenStream {
     match errors.into_error() {
         None => implementation(input, &options, &arms),
         Some(error) => {
-            // An implementation is there all the same, or each use of the type would be an error of its own.
+            // There is still an implementation, because otherwise each use of the type would be an error of its own.
             let stand_in = implementation(input, &options, &[]);
             let error = error.into_compile_error();
             quote!(#error #stand_in)

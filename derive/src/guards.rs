@@ -1,7 +1,7 @@
 //! Which fields hold guards.
 //!
-//! A macro sees how a type is written, and not what it means. So the rule is about what is written, and where it cannot
-//! decide it refuses: a guard that the macro passed over would be found missing only when the program runs.
+//! A macro sees how a type is written, but not what it means. So the rule is about what is written, and if it cannot
+//! decide, it refuses, because a guard that the macro passed over would be found missing only when the program runs.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;

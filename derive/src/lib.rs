@@ -1,6 +1,6 @@
 //! The derive macro of the crate [`asyncdrop`](https://docs.rs/asyncdrop), which re-exports and documents it.
 //!
-//! Nobody needs to depend on this crate: `asyncdrop` has it with the feature `derive`.
+//! You need not depend on this crate, because `asyncdrop` has it with the feature `derive`.
 
 #![warn(missing_docs)]
 
@@ -13,7 +13,7 @@ mod tests;
 
 /// Implements the trait `AsyncDrop` of the crate `asyncdrop` by cleaning up every guard that a value holds in its fields.
 ///
-/// It is documented where it is re-exported: `asyncdrop::AsyncDrop`.
+/// You find its documentation where it is re-exported: `asyncdrop::AsyncDrop`.
 #[proc_macro_derive(AsyncDrop, attributes(async_drop))]
 pub fn derive_async_drop(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);

@@ -20,9 +20,9 @@ pub(crate) enum Order {
 
 pub(crate) struct OfType {
     pub(crate) order: Order,
-    /// The error type, where the user chose one.
+    /// The error type, if the user chose one.
     pub(crate) error: Option<Type>,
-    /// Where the crate `asyncdrop` is found.
+    /// The path at which the crate `asyncdrop` is found.
     pub(crate) krate: Path,
 }
 
