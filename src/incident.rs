@@ -1,16 +1,16 @@
 //! What the crate reports instead of losing it, and the hook that it reports to.
 //!
-//! Some things go wrong where no `Result` can carry them: a guard goes out of scope without its cleanup,
-//! or a cleanup fails while an earlier error is on its way to the caller, or a cancellation takes that way from it.
-//! Each is an [`Incident`], and each goes to the hook of the process, which works like the one of [`std::panic`](mod@std::panic).
+//! Some things go wrong when no `Result` can tell you: a guard goes out of scope without its cleanup,
+//! or a cleanup fails while an earlier error is on its way to the caller, or a cancellation keeps its error from the caller.
+//! Each is an [`Incident`], and each is passed to the hook of the process, which works like the one of [`std::panic`](mod@std::panic).
 //!
-//! The default hook panics where a cleanup was missed on a thread that is not already unwinding.
+//! If a cleanup was missed on a thread that is not already unwinding, the default hook panics.
 //! Everything else it writes to standard error, one line each.
-//! A hook of your own replaces all of that: nothing is printed and nothing panics unless the hook does it.
+//! If you set a hook of your own, it replaces all of that: nothing is printed and nothing panics unless your hook does it.
 //!
 //! # Examples
 //!
-//! Log in production instead of panicking:
+//! In production you can log instead of panicking:
 //!
 //! ```
 //! use asyncdrop::incident::{self, IncidentKind};
@@ -31,7 +31,7 @@ use std::thread;
 use crate::origin::ValueOrigin;
 use crate::panics::{contain_panic, without_a_second_panic};
 
-/// What kind of thing went wrong.
+/// Tells you what kind of thing went wrong.
 ///
 /// # Examples
 ///
@@ -60,16 +60,16 @@ use crate::panics::{contain_panic, without_a_second_panic};
 pub enum IncidentKind {
     /// A guard was dropped, and its cleanup had never begun.
     Forgotten,
-    /// A guard was dropped after its cleanup had begun and before it had ended.
+    /// A guard was dropped after its cleanup had begun but before it had finished.
     Interrupted,
-    /// A cleanup failed, and its error could not be returned:
-    /// an earlier error was, or a cancellation or a panic took the way from it.
+    /// A cleanup failed, but its error could not be returned,
+    /// because an earlier error was, or because a cancellation or a panic kept it from the caller.
     Suppressed,
 }
 
-/// One thing that went wrong and that no `Result` could carry.
+/// One thing that went wrong when no `Result` could tell you.
 ///
-/// It displays as one message that says what happened, to which value, and where its guard was created.
+/// It displays as one message that tells you what happened, to which value, and where its guard was created.
 ///
 /// # Examples
 ///
@@ -120,7 +120,7 @@ impl<'a> Incident<'a> {
         }
     }
 
-    /// What kind of thing went wrong.
+    /// Tells you what kind of thing went wrong.
     ///
     /// # Examples
     ///
@@ -176,7 +176,7 @@ impl<'a> Incident<'a> {
         self.origin.type_name()
     }
 
-    /// Where the guard of the value was created.
+    /// The place at which you created the guard of the value.
     ///
     /// # Examples
     ///
@@ -252,7 +252,7 @@ impl Debug for Incident<'_> {
 
 /// The `Debug` output of a value, or the fact that its `Debug` panicked.
 ///
-/// An incident that cannot describe its value is still an incident: the rest of the message must come through.
+/// If an incident cannot describe its value, the rest of the message must still come through.
 pub(crate) struct DebugText(Option<String>);
 
 impl DebugText {
@@ -275,16 +275,16 @@ pub(crate) type Hook = dyn Fn(&Incident<'_>) + Send + Sync;
 /// `None` stands for [`default_hook`].
 static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
 
-/// Replaces the hook that every incident of this process is reported to.
+/// Replaces the hook to which every incident of this process is reported.
 ///
-/// It is called on the thread, and in the place, where the incident happened: often in a `Drop`, sometimes during a panic.
+/// Your hook is called on the thread, and in the place, where the incident happened: often in a `Drop`, sometimes during a panic.
 /// So it must not block for long.
-/// A hook that panics does so in that place; while the thread is already unwinding, its panic goes no further.
-/// A hook that itself forgets a guard is called for that one too, and so on without end: keep guards out of it.
+/// If it panics, it does so in that place; but while the thread is already unwinding, its panic is caught.
+/// If it forgets a guard itself, it is called for that one too, and so on without end, so keep guards out of it.
 ///
 /// # Examples
 ///
-/// Count what a test leaves behind:
+/// You can count what a test leaves unfinished:
 ///
 /// ```
 /// # use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, incident};
@@ -307,17 +307,17 @@ static HOOK: RwLock<Option<Arc<Hook>>> = RwLock::new(None);
 /// ```
 pub fn set_hook(hook: Box<dyn Fn(&Incident<'_>) + Send + Sync>) {
     let old = replace_hook(Some(Arc::from(hook)));
-    // What the old hook owned is dropped here, after the lock: it may itself report an incident.
+    // What the old hook owned is dropped here, after the lock, because it may itself report an incident.
     drop(old);
 }
 
-/// Takes the current hook out and puts the default one back in its place.
+/// Takes the current hook out, gives it to you, and puts the default one back.
 ///
-/// Without a hook of your own it returns the default one.
+/// If you have set no hook, you get the default one.
 ///
 /// # Examples
 ///
-/// A hook that does something first and then hands over to the one before it:
+/// Your hook can do something first and then call the one before it:
 ///
 /// ```
 /// use asyncdrop::incident;
@@ -342,16 +342,16 @@ pub(crate) fn replace_hook(hook: Option<Arc<Hook>>) -> Option<Arc<Hook>> {
     mem::replace(&mut *current, hook)
 }
 
-/// Hands an incident to the hook, in such a way that the process outlives it.
+/// Passes an incident to the hook, in such a way that the process outlives it.
 pub(crate) fn report(incident: &Incident<'_>) {
-    // The value is printed here, before a hook can panic with the message.
-    // A `Debug` that panics while the message of a panic is formatted aborts the process.
+    // The value is printed here, before a hook can panic with the message,
+    // because a `Debug` that panics while the message of a panic is formatted aborts the process.
     let subject = DebugText::of(incident.subject);
     let incident = &Incident {
         subject: &subject,
         ..*incident
     };
-    // The lock is let go before the call, so that a hook may itself change the hook.
+    // The lock is released before the call, so that a hook may itself change the hook.
     let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
     // It is dropped in there, too: after a change on another thread this is its last owner.
     without_a_second_panic(move || call_hook(hook.as_deref(), incident));
@@ -374,7 +374,7 @@ fn default_hook(incident: &Incident<'_>) {
         panic!("{incident}");
     }
     // One write of one line, so that the lines of two threads do not mix.
-    // It is no `eprintln!`, which panics where standard error is a closed pipe.
+    // It isn't an `eprintln!`, because that panics if standard error is a closed pipe.
     let line = format!("{incident}").replace('\n', " ") + "\n";
     let _ = std::io::stderr().write_all(line.as_bytes());
 }

@@ -1,4 +1,4 @@
-//! Cleanups that are dropped once, in the middle, and begun again, where a test asked for that.
+//! Cleanups that are dropped once, in the middle, and begun again, because a test asked for that.
 //!
 //! This is the seam between the guard and [`testing`](crate::testing): the guard runs its cleanup through [`clean_up`].
 
@@ -55,7 +55,7 @@ pub(crate) async fn clean_up<T: AsyncDrop>(
         value: ptr::from_mut(value).addr(),
         created_at,
     };
-    // One whose caller was cancelled after the interruption comes here again, and has had its share.
+    // If its caller was cancelled after the interruption, it comes here again, but was already interrupted.
     if !cleanup.forget() {
         let Some((operation, interrupted)) = requested() else {
             return value.async_drop_impl().await;
@@ -110,7 +110,7 @@ const MOST_UNITS_OF_AN_OPERATION: usize = 4;
 /// If they are not, the cleanup is interrupted in a wait before its operation, which it has to survive as well.
 const MANY_WAITS: usize = 16;
 
-/// In a task that tokio does not run no operation can be counted, and each wait stands for one.
+/// In a task that tokio does not run, operations can't be counted, so each wait stands for one.
 fn poll_up_to_wait<F: Future>(
     cleanup: Pin<&mut F>,
     cx: &mut Context<'_>,
@@ -179,7 +179,7 @@ impl Cleanup {
     }
 }
 
-/// Remembers an interrupted cleanup, should its caller drop it before its end.
+/// Remembers an interrupted cleanup, in case its caller drops it before its end.
 struct NotEnded(Option<Cleanup>);
 
 impl NotEnded {

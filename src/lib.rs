@@ -1,12 +1,12 @@
 //! Async cleanup that cannot be forgotten in silence.
 //!
-//! Rust runs [`Drop`] when a value goes out of scope, but `Drop` cannot `.await`.
-//! A connection that must say goodbye, a file that must be flushed, a task that must be awaited:
-//! none of them can finish its work there.
+//! Rust runs [`Drop`] when your value goes out of scope, but `Drop` cannot `.await`.
+//! So if a connection must say goodbye, a file must be flushed or a task must be awaited,
+//! you cannot finish that work there.
 //!
-//! This crate wraps such a value in an [`AsyncDropGuard`].
+//! With this crate you wrap such a value in an [`AsyncDropGuard`].
 //! The guard derefs to the value, you clean it up with `guard.async_drop().await`, and it panics if you forget.
-//! If a cleanup is forgotten or interrupted, or if its error has no way to a caller, an [`incident`] says so.
+//! If a cleanup is forgotten or interrupted, or if its error cannot be returned to you, an [`incident`] says so.
 //!
 //! ```
 //! use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
@@ -53,9 +53,9 @@
 //! |---|---|
 //! | say how a type is cleaned up | [`AsyncDrop`] |
 //! | make sure that it is | [`AsyncDropGuard`] |
-//! | clean up at the end of a block, however it ends | [`with_async_drop_2!`], [`with_async_drop_2_infallible!`], [`with_async_drop`] |
+//! | clean up at the end of a block, whether it succeeded or failed | [`with_async_drop_2!`], [`with_async_drop_2_infallible!`], [`with_async_drop`] |
 //! | do so, and get both errors if the block and the cleanup fail | [`with_async_drop_both_errors`] |
-//! | clean up only if a step between creating a value and handing it out fails | [`async_drop_on_err!`], [`async_drop_on_err()`], [`flatten_async_drop()`] |
+//! | clean up only if a step between creating a value and returning it fails | [`async_drop_on_err!`], [`async_drop_on_err()`], [`flatten_async_drop()`] |
 //! | clean up a value whose type isn't yours, with one closure | [`AsyncDropWith`] |
 //! | clean up values of different types, the last one first | [`AsyncDropStack`] |
 //! | clean up many values at once | [`async_drop_all`], [`AsyncDropHashMap`], with every error in [`DropErrors`] |
@@ -72,7 +72,7 @@
 //!
 //! # Runtimes and features
 //!
-//! A cleanup runs wherever you await it, on any runtime.
+//! A cleanup runs when you await it, on any runtime.
 //!
 //! | feature | what it adds |
 //! |---|---|
@@ -81,18 +81,18 @@
 //! | `tracing` | a span for each cleanup in a reaper. With it comes the crate tracing |
 //! | `testing` | the module `testing`, for your dev-dependencies. It turns `tokio` on |
 //!
-//! With `default-features = false` nothing of tokio is built.
+//! If you set `default-features = false`, nothing of tokio is built.
 //!
 //! The macro [`async_trait`](macro@async_trait) is re-exported, so you need no second dependency to implement [`AsyncDrop`].
 //!
 //! # What the crate cannot catch
 //!
-//! A value that is never dropped is never missed.
-//! [`std::mem::forget`], a cycle of [`Arc`](std::sync::Arc)s, [`std::process::exit`] and a killed process skip the guard
+//! If a value is never dropped, the guard cannot tell you that its cleanup is missing.
+//! So [`std::mem::forget`], a cycle of [`Arc`](std::sync::Arc)s, [`std::process::exit`] and a killed process skip the guard
 //! as they skip every `Drop` in Rust.
 //!
-//! The same goes for a value that left its guard some other way.
-//! A guard derefs mutably, so `mem::replace(&mut *guard, other)` takes the value out and leaves `other` to be watched over,
+//! The same is true if your value leaves its guard some other way.
+//! A guard derefs mutably, so `mem::replace(&mut *guard, other)` takes the value out and leaves `other` in the guard,
 //! and for a `Clone` type `(*guard).clone()` makes a copy without a guard.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

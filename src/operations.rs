@@ -2,7 +2,7 @@
 //!
 //! On each poll tokio gives a task a budget of so many operations.
 //! Everything that could wait (a read, a lock, a timer, the end of a task) takes one unit of it when it succeeds,
-//! and returns `Pending`, though it could go on, when there is none left.
+//! but returns `Pending`, though it could continue, when there is none left.
 //! So the difference between two looks at the budget is the number of operations in between,
 //! and a poll that is left with `n` units stops before the operation after the `n`th.
 
@@ -28,7 +28,7 @@ pub(crate) struct Polled<T> {
     pub(crate) poll: Poll<T>,
     /// How many operations it did.
     pub(crate) done: usize,
-    /// Whether it came to a wait: it is pending although there was budget left, since what it needs is not there yet.
+    /// Whether it came to a wait: it is pending although there was budget left, because what it needs is not there yet.
     /// If it is pending otherwise, the budget was used up, or this is the wait that an earlier poll came to.
     pub(crate) waits: bool,
 }
@@ -51,7 +51,7 @@ impl Meter {
     ///
     /// # Errors
     ///
-    /// Without a budget, the future is not polled.
+    /// Without any budget left, the future is not polled.
     pub(crate) fn poll<F: Future + ?Sized>(
         &self,
         future: Pin<&mut F>,
@@ -61,7 +61,7 @@ impl Meter {
         let before = left().ok_or(NoBudget)?;
         let was_woken = self.alarm.set(cx.waker());
         let allowed = before.min(limit);
-        // The first unit that is withheld remembers the whole budget, and restores it in its `Drop`, after a panic too.
+        // The first unit that is withheld remembers the whole budget, and restores it in its `Drop`, even after a panic.
         let withheld = (allowed < before).then(|| {
             let first = take();
             spend(before - allowed - 1);
@@ -69,7 +69,7 @@ impl Meter {
         });
         let poll = future.poll(&mut Context::from_waker(&self.waker));
         let after = left().unwrap_or(allowed);
-        // A budget that has grown was replaced, by a runtime inside of this one, say.
+        // A budget that has grown was replaced, by a runtime within this one, for example.
         let done = allowed.saturating_sub(after);
         drop(withheld);
         if allowed < before {
@@ -85,7 +85,7 @@ impl Meter {
 
 /// Remembers whether the future was woken, and wakes the task that polls it.
 ///
-/// Runtimes also poll a task that was not woken, as often as they like, and each time it is in the same wait.
+/// Runtimes also poll a task that was not woken, as often as they like, but then it is in the same wait each time.
 #[derive(Debug)]
 struct Alarm {
     woken: AtomicBool,
@@ -122,7 +122,7 @@ impl Wake for Alarm {
     }
 }
 
-/// How many operations the task may still do in this poll. `None` where nothing is counted.
+/// How many operations the task may still do in this poll. `None` if nothing is counted.
 fn left() -> Option<usize> {
     if !coop::has_budget_remaining() {
         return Some(0);

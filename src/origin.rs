@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::fmt::{self, Debug, Display};
 use std::panic::Location;
 
-/// The value that an error or a report is about: its type, where its guard was created, and its name if it has one.
+/// Tells you which value an error or a report is about: its type, where its guard was created, and its name if it has one.
 ///
-/// It displays as all of that, and [`Debug`] prints the same, because the lists of errors show their keys with [`Debug`].
+/// It displays as all of that, and [`Debug`] prints the same, because the lists of errors show you their keys with [`Debug`].
 ///
 /// # Examples
 ///
@@ -83,7 +83,7 @@ impl ValueOrigin {
         self.type_name
     }
 
-    /// Where the guard of the value was created.
+    /// The place at which you created the guard of the value.
     ///
     /// # Examples
     ///
@@ -110,7 +110,7 @@ impl ValueOrigin {
         self.location
     }
 
-    /// The name of the value, if it has one: that of its field in a type with `#[derive(AsyncDrop)]`, for example.
+    /// The name of the value, if you gave it one, or that of its field in a type with `#[derive(AsyncDrop)]`, for example.
     ///
     /// # Examples
     ///

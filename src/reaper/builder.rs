@@ -1,4 +1,4 @@
-//! A reaper that is not like most.
+//! A reaper that you build with choices of your own.
 
 use std::fmt::{self, Debug};
 
@@ -8,7 +8,7 @@ use crate::reaper::tasks::{BoxedTask, Spawn, Spawner, Tasks};
 
 /// Makes an [`AsyncDropReaper`] with a runtime of your choice, or with a limit on how much it does at a time.
 ///
-/// [`AsyncDropReaper::builder`] gives you one.
+/// You get one from [`AsyncDropReaper::builder`].
 ///
 /// # Examples
 ///
@@ -35,14 +35,14 @@ pub struct ReaperBuilder {
 }
 
 impl ReaperBuilder {
-    /// Runs no more than `n` cleanups that were handed over at a time.
+    /// Runs no more than `n` at a time of the cleanups that you handed over.
     ///
-    /// The rest wait in the order in which they were handed over. They count as pending, and a deadline names them.
-    /// Cleanups in place, with [`Reaped::async_drop`](crate::Reaped::async_drop), are not counted: no one can make their owner wait.
+    /// The rest wait in the order in which you handed them over. They count as pending, and a deadline names them.
+    /// If you clean up in place, with [`Reaped::async_drop`](crate::Reaped::async_drop), that is not counted, because the reaper can't make you wait.
     ///
     /// # Panics
     ///
-    /// If `n` is 0: nothing would ever be cleaned up.
+    /// If `n` is 0, because then nothing would ever be cleaned up.
     ///
     /// # Examples
     ///
@@ -78,11 +78,11 @@ impl ReaperBuilder {
         }
     }
 
-    /// Starts each cleanup with `spawn`, in place of `tokio::spawn`.
+    /// Starts each cleanup with your `spawn`, instead of `tokio::spawn`.
     ///
-    /// `spawn` gets a future and must see to it that it is polled to its end, in the background.
+    /// `spawn` gets a future and must make sure that it is polled to its end, in the background.
     /// If it drops the future, because its runtime has ended, the reaper lists the value as an error and reports an incident.
-    /// It is called where a value is dropped, on any thread, so it should not block. A panic in it goes no further.
+    /// It is called when a value is dropped, on any thread, so it should not block. If it panics, that panic is caught.
     ///
     /// # Examples
     ///
@@ -105,11 +105,11 @@ impl ReaperBuilder {
         }
     }
 
-    /// Makes the reaper. With the feature `tokio` and without a spawner it cleans up in tasks of the tokio runtime that this is called in.
+    /// Makes the reaper. With the feature `tokio`, if you set no spawner, it cleans up in tasks of the tokio runtime that you call this in.
     ///
     /// # Panics
     ///
-    /// If it has neither a [`spawner`](Self::spawner) nor, with the feature `tokio`, a tokio runtime around it.
+    /// If you set no [`spawner`](Self::spawner) and, with the feature `tokio`, there is no tokio runtime around the call either.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! The way to reach a reaper from anywhere.
+//! How you reach a reaper from anywhere.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -15,12 +15,12 @@ use crate::reaper::reaped::Reaped;
 use crate::reaper::registry::Registry;
 use crate::scope::first_error;
 
-/// A way to reach an [`AsyncDropReaper`], for tasks and structs that create guards. It is cheap to clone.
+/// Your way to reach an [`AsyncDropReaper`], for tasks and structs that create guards. It is cheap to clone.
 ///
-/// The reaper itself derefs to its handle, so all of this works on both.
-/// A handle keeps nothing alive: the reaper ends when its owner ends it.
-/// From then on [`adopt`](Self::adopt) gives a [`Reaped`] without a reaper, which works in place,
-/// but dropping it before its cleanup is an incident.
+/// The reaper itself derefs to its handle, so you can do all of this on both.
+/// But a handle keeps nothing alive: the reaper ends when you end it.
+/// After that [`adopt`](Self::adopt) gives you a [`Reaped`] without a reaper, which works in place,
+/// but if you drop it before its cleanup, that is an incident.
 ///
 /// # Examples
 ///
@@ -54,14 +54,14 @@ pub struct ReaperHandle {
 }
 
 impl ReaperHandle {
-    /// Takes over a guard, and cleans its value up if that doesn't happen otherwise.
+    /// Takes over your guard, and cleans its value up if you don't.
     ///
-    /// The reaper remembers where the guard was created, and names the place if the cleanup fails.
+    /// The reaper remembers where you created the guard, and names the place if the cleanup fails.
     ///
     /// # Panics
     ///
-    /// If you adopt a reaper through a handle of its own: it would wait for its own end.
-    /// Two reapers that adopt each other wait for ever, too, and nothing detects that.
+    /// If you adopt a reaper through a handle of its own, because it would wait for its own end.
+    /// If you let two reapers adopt each other, they wait forever, too, but that is not detected.
     ///
     /// # Examples
     ///
@@ -92,10 +92,10 @@ impl ReaperHandle {
         self.enter(Adopted::new(guard, None))
     }
 
-    /// Takes over a guard as [`adopt`](Self::adopt) does, and gives its value a name.
+    /// Takes over your guard as [`adopt`](Self::adopt) does, and gives its value a name.
     ///
-    /// Every message and error about the value calls it by that name:
-    /// of a thousand uploads that were created in one line, you can see which one failed.
+    /// Every message and error about the value calls it by that name,
+    /// so of a thousand uploads that were created in one line, you can see which one failed.
     ///
     /// # Panics
     ///
@@ -154,10 +154,10 @@ impl ReaperHandle {
         Reaped::new(adopted, adoption, hand_over)
     }
 
-    /// Runs `f` with the guarded value, then cleans the value up, even after a panic and after a cancellation.
+    /// Runs `f` with your guarded value, then cleans the value up, even after a panic and after a cancellation.
     ///
-    /// It is [`with_async_drop`](crate::with_async_drop) for code that can be cancelled.
-    /// The guard is adopted by the call itself, so a future that is dropped before its first poll loses nothing,
+    /// Use it instead of [`with_async_drop`](crate::with_async_drop) for code that can be cancelled.
+    /// The guard is adopted by the call itself, so if you drop the future before its first poll, nothing is lost,
     /// and the future borrows nothing, so you can spawn it.
     ///
     /// # Errors
@@ -168,14 +168,14 @@ impl ReaperHandle {
     ///
     /// # Panics
     ///
-    /// A panic in `f` goes on, and the reaper cleans the value up.
-    /// So does a panic in the cleanup: the reaper runs the cleanup again, and lists a second panic as an error.
+    /// If `f` panics, you get that panic, and the reaper cleans the value up.
+    /// If the cleanup panics, you get that panic, too, but the reaper runs the cleanup again, and lists a second panic as an error.
     ///
-    /// If the guard was already cleaned up, awaiting the future panics before `f` runs: there is no value to run it with.
+    /// If the guard was already cleaned up, awaiting the future panics before `f` runs, because it has no value to run with.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future hands the value to the reaper, which runs the cleanup, or runs it again if it was interrupted.
+    /// If you drop the future, the value is handed to the reaper, which runs the cleanup, or runs it again if it was interrupted.
     ///
     /// # Examples
     ///
@@ -221,7 +221,7 @@ impl ReaperHandle {
         }
     }
 
-    /// How many adopted values are not cleaned up yet: in use, being cleaned up by the reaper, or waiting for that.
+    /// Tells you how many adopted values are not cleaned up yet: in use, being cleaned up by the reaper, or waiting for that.
     ///
     /// Other threads may change that at any time.
     ///
@@ -247,11 +247,11 @@ impl ReaperHandle {
         self.registry.len()
     }
 
-    /// The errors of the reaper's cleanups so far. Each is returned once, so the next list begins with what fails from now on.
+    /// Gives you the errors of the reaper's cleanups so far. You get each once, so the next list begins with what fails from now on.
     ///
-    /// A server that runs for a year calls this every now and then, and logs what it gets.
-    /// Otherwise the reaper keeps the errors of the whole year for its end.
-    /// [`total`](crate::DropErrors::total) counts the cleanups that the reaper has come to the end of since the last list.
+    /// If your server runs for a year, call this every now and then, and log what you get,
+    /// because otherwise the reaper keeps the errors of the whole year for its end.
+    /// [`total`](crate::DropErrors::total) counts the cleanups that the reaper has finished since the last list.
     ///
     /// # Examples
     ///

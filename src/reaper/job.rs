@@ -50,7 +50,7 @@ impl<T: Debug> Adopted<T> {
         }
     }
 
-    /// Reports a value that nobody will clean up, and drops it, in a place that must not panic.
+    /// Reports a value that will not be cleaned up, and drops it, in a place that must not panic.
     pub(super) fn report(mut self: Box<Self>) {
         let name = self.name.take();
         contain_panic(|| self.guard.miss_cleanup(name));
@@ -88,7 +88,7 @@ impl<T> Job<T>
 where
     T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
 {
-    /// Not an `async fn`, which keeps room for the job twice: for its argument and for its variable.
+    /// Not an `async fn`, because that keeps room for the job twice: for its argument and for its variable.
     fn run(mut self) -> impl Future<Output = ()> + Send {
         #[cfg(feature = "tracing")]
         let span = self.span();
@@ -164,7 +164,7 @@ where
     });
     match ended.await {
         Some(Ok(error)) => error,
-        // After a panic nobody looks at the value again: it is only reported.
+        // After a panic the value isn't looked at again, so it is only reported.
         Some(Err(panic)) => Some(CleanupError::panicked(panic)),
         None => {
             // What the cleanup holds may panic when it is dropped, as guards do.

@@ -1,4 +1,4 @@
-//! The reaper: it cleans up what was dropped before its cleanup had ended.
+//! The reaper: it cleans up what was dropped before its cleanup had finished.
 
 mod builder;
 mod handle;
@@ -30,48 +30,48 @@ pub use crate::reaper::handle::ReaperHandle;
 pub use crate::reaper::reaped::Reaped;
 pub use crate::reaper::shutdown::ShutdownError;
 
-/// Cleans up what was dropped before its cleanup had ended, in tasks of its own, and waits for all of it at the end.
+/// Cleans up what you dropped before its cleanup had finished, in tasks of its own, and waits for all of it at the end.
 ///
-/// A future can be dropped at every `.await`: by `select!`, by a timeout, by `abort`, by a connection that closes.
-/// A guard inside is dropped with it, and can do nothing but panic.
-/// A guard that a reaper has [adopted](ReaperHandle::adopt) becomes a [`Reaped`], which hands its value to the reaper instead.
+/// Your future can be dropped at every `.await`: by `select!`, by a timeout, by `abort`, by a connection that closes.
+/// A guard inside is dropped with it, but all it can do then is panic.
+/// So let a reaper [adopt](ReaperHandle::adopt) it: then you have a [`Reaped`], which hands its value to the reaper instead.
 ///
 /// Make one reaper at the top of `main`, give its [`handle`](Self::handle) to the code that creates guards,
-/// and end it last, with `shutdown`, [`shutdown_by`](Self::shutdown_by) or `async_drop`.
+/// and when everything else is done, end it with `shutdown`, [`shutdown_by`](Self::shutdown_by) or `async_drop`.
 /// The reaper derefs to its handle, so you can call `adopt`, `scope` and the other methods of [`ReaperHandle`] on both.
 ///
-/// | | what happens to an adopted value |
+/// | what you do | what happens to an adopted value |
 /// |---|---|
-/// | [`Reaped::async_drop`] ran to its end | it is cleaned up, and the caller has the result |
-/// | the [`Reaped`] is dropped before that | the reaper cleans it up in a task, and keeps the error |
-/// | the same after the end of the reaper, or of its runtime | it is dropped, and that is an [incident](crate::incident) |
+/// | you run [`Reaped::async_drop`] to its end | it is cleaned up, and you have the result |
+/// | you drop the [`Reaped`] before that | the reaper cleans it up in a task, and keeps the error |
+/// | you do the same after the end of the reaper, or of its runtime | it is dropped, and that is an [incident](crate::incident) |
 ///
 /// # When not to use it
 ///
-/// - If nothing can cancel your code: a scope such as [`with_async_drop`](crate::with_async_drop) needs no task.
-/// - If the cleanup must have happened before the next line runs: only `async_drop` in place promises that.
+/// - If nothing can cancel your code, because a scope such as [`with_async_drop`](crate::with_async_drop) needs no task.
+/// - If the cleanup must have happened before your next line runs, because only `async_drop` in place promises that.
 ///
 /// # Errors
 ///
-/// `async_drop` waits until every adopted value is cleaned up, and returns every error of the cleanups that were handed over,
+/// `async_drop` waits until every adopted value is cleaned up, and returns to you every error of the cleanups that were handed over,
 /// even of those that never ran because the runtime had ended, as [`CleanupErrors`].
-/// It waits without a limit, and for values that are still in use, too:
-/// don't await it while you hold a [`Reaped`] yourself.
+/// It waits without a limit, even for values that are still in use,
+/// so don't await it while you hold a [`Reaped`] yourself.
 ///
 /// # Panics in a cleanup
 ///
-/// A cleanup that panics in the reaper stops no other one, and is not tried again.
+/// If a cleanup panics in the reaper, the others still run, but it is not tried again.
 /// The reaper lists it as an error, and its value is dropped, which is an incident.
 ///
 /// # Cancel safety
 ///
-/// An interrupted `async_drop` loses nothing: what is adopted stays adopted, and the errors stay until a call returns them.
-/// A reaper that you drop instead is an incident, as with every guard, and so is every error that it still has.
-/// Cleanups that it had begun go on.
+/// If `async_drop` is interrupted, you lose nothing: what is adopted stays adopted, and the errors stay until a call returns them.
+/// If you drop the reaper instead, that is an incident, as with every guard, and so is every error that it still has.
+/// Cleanups that it had begun continue.
 ///
 /// # Examples
 ///
-/// The conversation is cancelled, and still the other side hears a goodbye:
+/// The conversation is cancelled, but the other side still hears a goodbye:
 ///
 /// ```
 /// use asyncdrop::{AsyncDropReaper, AsyncDropWith};
@@ -109,13 +109,13 @@ pub struct AsyncDropReaper {
 }
 
 impl AsyncDropReaper {
-    /// Makes a reaper that cleans up in tasks of the tokio runtime that this is called in.
+    /// Makes a reaper that cleans up in tasks of the tokio runtime that you call this in.
     ///
-    /// On another runtime use the [`builder`](Self::builder).
+    /// If you have another runtime, use the [`builder`](Self::builder).
     ///
     /// # Panics
     ///
-    /// If you call it outside of a tokio runtime.
+    /// If you call it without a tokio runtime around it.
     ///
     /// # Examples
     ///
@@ -143,7 +143,7 @@ impl AsyncDropReaper {
         Self::with_tasks(Tasks::new(spawner, None))
     }
 
-    /// Makes a reaper for another runtime than tokio, or one that cleans up only so many values at a time.
+    /// Lets you make a reaper for another runtime than tokio, or one that cleans up only so many values at a time.
     ///
     /// # Examples
     ///
@@ -169,7 +169,7 @@ impl AsyncDropReaper {
         AsyncDropGuard::new(Self { handle })
     }
 
-    /// Another way to reach this reaper, for tasks and structs that create guards. It is cheap to clone.
+    /// Gives you another way to reach this reaper, for tasks and structs that create guards. It is cheap to clone.
     ///
     /// # Examples
     ///
@@ -196,7 +196,7 @@ impl AsyncDropReaper {
         self.handle.clone()
     }
 
-    /// Ends the reaper as `async_drop` does, but waits no longer than `limit`.
+    /// Ends the reaper as `async_drop` does, but waits no longer than the `limit` that you set.
     ///
     /// It is [`shutdown_by`](Self::shutdown_by) with tokio's clock.
     ///
@@ -206,12 +206,12 @@ impl AsyncDropReaper {
     ///
     /// # Panics
     ///
-    /// If you await it outside of a tokio runtime, or in one whose clock is not enabled.
+    /// If you await it without a tokio runtime around it, or if the clock of the runtime is not enabled.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops the reaper, and that is an incident.
-    /// To be able to go on, keep the reaper and put a [`tokio::time::timeout`] around its `async_drop`.
+    /// If you drop the future, it drops the reaper, and that is an incident.
+    /// If you want to be able to continue, keep the reaper and put a [`tokio::time::timeout`] around its `async_drop`.
     ///
     /// # Examples
     ///
@@ -246,7 +246,7 @@ impl AsyncDropReaper {
 
     /// Ends the reaper as `async_drop` does, but waits no longer than `deadline` does.
     ///
-    /// The deadline is any future: a timer of your runtime, or the second signal that a user sends.
+    /// Your deadline is any future: a timer of your runtime, or the second signal that a user sends.
     /// When it is ready, the reaper ends, whatever is left:
     ///
     /// - A value that it is cleaning up, or that waits for that, is abandoned: the cleanup is stopped and the value dropped.
@@ -255,15 +255,15 @@ impl AsyncDropReaper {
     ///   a guard in it that is not done yet is an incident, and an error that it had gathered is a
     ///   [`Suppressed`](crate::incident::IncidentKind::Suppressed) one.
     /// - A value that is in use stays with its owner, and the error names it.
-    ///   The owner can still clean it up with [`Reaped::async_drop`]. If they drop it instead, that is an incident.
+    ///   You can still clean it up with [`Reaped::async_drop`], but if you drop it instead, that is an incident.
     ///
-    /// Then it waits until what was abandoned is dropped, as long as that goes on:
+    /// Then it waits until what was abandoned is dropped, as long as that makes progress:
     /// it returns when 1 s has passed in which no value was dropped, and after 10 s in any case.
-    /// That happens if a cleanup blocks its thread instead of returning to be polled again.
-    /// [`ShutdownError::left`] says how many values were still there.
-    /// These times are measured by a thread, so this needs no clock of the runtime.
+    /// So values can still be there if a cleanup blocks its thread instead of returning to be polled again,
+    /// and [`ShutdownError::left`] tells you how many.
+    /// A thread measures these times, so you need no clock of the runtime.
     ///
-    /// `async_drop_within` would end the reaper in time, too, but name none of its values.
+    /// You could also end the reaper in time with `async_drop_within`, but that names none of its values.
     ///
     /// # Errors
     ///
@@ -271,7 +271,7 @@ impl AsyncDropReaper {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops the reaper, and that is an incident.
+    /// If you drop the future, it drops the reaper, and that is an incident.
     ///
     /// # Examples
     ///
@@ -313,7 +313,7 @@ impl AsyncDrop for AsyncDropReaper {
     }
 }
 
-/// All that can be done with a reaper without ending it can be done with its handle.
+/// You can do everything with a reaper's handle that you can do with the reaper, except end it.
 impl Deref for AsyncDropReaper {
     type Target = ReaperHandle;
 

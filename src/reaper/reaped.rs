@@ -1,4 +1,4 @@
-//! What the owner of an adopted value holds.
+//! What you hold of an adopted value.
 
 use std::any::type_name;
 use std::fmt::{self, Debug};
@@ -14,14 +14,14 @@ use crate::reaper::registry::Adoption;
 ///
 /// Clean it up with [`async_drop`](Self::async_drop), as you would a guard.
 /// If you drop it without that, or in the middle of it, it hands the value to the reaper, which runs the cleanup from the start.
-/// That never panics and never blocks, on any thread, in a runtime or outside of one, during a panic or not.
-/// If there is no reaper left to take the value, the value is dropped and that is an [incident](crate::incident);
-/// a panic of the hook goes no further.
+/// That never panics and never blocks, on any thread, with or without a runtime, even during a panic.
+/// If the reaper has ended and cannot take the value, the value is dropped and that is an [incident](crate::incident).
+/// If the hook panics, that panic is caught.
 ///
-/// The value lives in a box from its adoption on, so handing over a large one costs no stack.
+/// The value lives in a box from its adoption on, so if you hand over a large one, that costs no stack.
 ///
 /// Like a guard it cannot be cloned.
-/// For several owners let the reaper adopt each [`AsyncDropArc`](crate::AsyncDropArc) of the value:
+/// If you need several owners, let the reaper adopt each [`AsyncDropArc`](crate::AsyncDropArc) of the value:
 ///
 /// ```compile_fail,E0277
 /// # use asyncdrop::{AsyncDropWith, BoxedAsyncDropWith, Reaped};
@@ -32,7 +32,7 @@ use crate::reaper::registry::Adoption;
 ///
 /// # Panics
 ///
-/// Using the value after [`async_drop`](Self::async_drop) returned panics and names the type, and the name if it has one.
+/// If you use the value after [`async_drop`](Self::async_drop) returned, that panics and names the type, and the name if it has one.
 ///
 /// # Examples
 ///
@@ -54,9 +54,9 @@ use crate::reaper::registry::Adoption;
 /// ```
 #[must_use = "dropped at once, its value is handed to the reaper and cleaned up at once; bind it to a name"]
 pub struct Reaped<T: Debug> {
-    /// `None` only on the way out: in `drop` and in `into_guard`.
+    /// `None` only at the end: in `drop` and in `into_guard`.
     adopted: Option<Box<Adopted<T>>>,
-    /// `None` once the value was cleaned up, and where the reaper had ended before the adoption.
+    /// `None` once the value was cleaned up, and if the reaper had ended before the adoption.
     adoption: Option<Adoption>,
     /// Chosen at the adoption, where it is known that the value can be cleaned up in a task.
     /// So a struct with a `Reaped<T>` in it needs no bounds of its own for that.
@@ -76,27 +76,27 @@ impl<T: Debug> Reaped<T> {
         }
     }
 
-    /// Cleans the value up, right here, then drops it. The reaper has nothing more to do with it.
+    /// Cleans the value up, right here, then drops it, so the reaper has nothing more to do with it.
     ///
-    /// It does what [`AsyncDropGuard::async_drop`] does. A second call returns `Ok(())`.
+    /// It does what [`AsyncDropGuard::async_drop`] does. If you call it again, it returns `Ok(())`.
     ///
     /// # Errors
     ///
-    /// The error of the cleanup. It is returned once, here, and the reaper does not list it.
+    /// The error of the cleanup. You get it once, here, and the reaper does not list it.
     ///
     /// # Panics
     ///
-    /// A panic of the cleanup goes on. The value is still there: the reaper gets it when `self` is dropped.
+    /// If the cleanup panics, you get that panic. The value is still there, so the reaper gets it when you drop this.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before its first poll changes nothing.
-    /// Dropping it later leaves the value in its place: call `async_drop` again, which starts the cleanup again,
+    /// If you drop the future before its first poll, nothing has changed.
+    /// If you drop it later, the value is still in its place: either call `async_drop` again, which starts the cleanup again,
     /// or drop the [`Reaped`] and let the reaper do so.
     ///
     /// # Examples
     ///
-    /// A cleanup that takes too long is left to the reaper:
+    /// If a cleanup takes too long, you can leave it to the reaper:
     ///
     /// ```
     /// # use asyncdrop::{AsyncDropReaper, AsyncDropWith};
@@ -131,12 +131,12 @@ impl<T: Debug> Reaped<T> {
         result
     }
 
-    /// Takes the guard back. The reaper lets go of the value, and cleaning it up is your job again.
+    /// Gives the guard back to you. The reaper gives up the value, so cleaning it up is your job again.
     ///
     /// You need it to call a method that consumes the guard or the value, such as a commit,
-    /// or to hand the value to code that knows no reaper.
-    /// What the guard was, it still is: one that was cleaned up is done, and one whose cleanup was interrupted is interrupted.
-    /// A name that the value got at its adoption stays behind.
+    /// or to hand the value to code that doesn't know about the reaper.
+    /// The guard's state is the same: if it was cleaned up it is done, and if its cleanup was interrupted it is interrupted.
+    /// But if you gave the value a name at its adoption, the guard doesn't have it.
     /// The guard leaves the box, so this is the one operation that moves the value.
     ///
     /// # Examples

@@ -4,7 +4,7 @@
 //! with one lock around everything, the tasks of a server would spend their time waiting for each other.
 //! What must be true of all values at the same moment (none is left, these are left) is decided with all shards locked.
 //!
-//! No code of others runs under any of the locks: no `Debug`, no `Drop` of a value or of an error, no waker.
+//! No code of others runs under any of the locks, so no `Debug`, no `Drop` of a value or of an error, and no waker.
 
 use std::cell::Cell;
 use std::fmt;
@@ -32,14 +32,14 @@ pub(super) struct Registry {
     shards: Vec<Arc<Shard>>,
 }
 
-/// What all shards share. Nothing in it is written where a value is adopted and cleaned up in place.
+/// What all shards share. Nothing in it is written when a value is adopted and cleaned up in place.
 pub(super) struct Core {
     pub(super) tasks: Tasks,
     /// A shutdown has given up values. It is set before it marks them, so that jobs need not look under the lock for nothing.
     gave_up: AtomicBool,
     /// Whether there may be a `waiter`. It is set before the shards are looked at, and read after one has become empty.
     waiting: AtomicBool,
-    /// Who waits until there are no values. There is one at most: it has `&mut` to the reaper.
+    /// The task that waits until there are no values. At most one does, because it has `&mut` to the reaper.
     waiter: Mutex<Option<Waker>>,
     /// Locked by those that hold a shard, so that a shard's `ended` and the errors always agree.
     errors: Mutex<Vec<HeldError<CleanupError>>>,
@@ -166,7 +166,7 @@ impl Registry {
     }
 
     fn lock_all(&self) -> Vec<MutexGuard<'_, Book>> {
-        // Always in the same order. Whoever holds one shard never asks for another.
+        // Always in the same order, and a thread that holds one shard never asks for another.
         self.shards.iter().map(|shard| lock(&shard.book)).collect()
     }
 
@@ -184,7 +184,7 @@ impl Registry {
         Poll::Pending
     }
 
-    /// Ends the reaper once every value is gone.
+    /// Ends the reaper once every value is cleaned up.
     pub(super) fn poll_end(&self, context: &mut Context<'_>) -> Poll<Result<(), CleanupErrors>> {
         let mut books = match self.poll_all_empty(context) {
             Poll::Ready(books) => books,
@@ -203,7 +203,7 @@ impl Registry {
     pub(super) fn take_errors(&self) -> Option<CleanupErrors> {
         let mut books = self.lock_all();
         if lock(&self.core.errors).is_empty() {
-            // Without errors there is no list, and what the next one counts goes on.
+            // Without errors there is no list, so what the next one counts just grows.
             return None;
         }
         let (errors, total) = self.core.take_errors(&mut books);
@@ -252,7 +252,7 @@ impl Registry {
         }
     }
 
-    /// Ends the reaper without asking it for anything. Cleanups that had begun go on.
+    /// Ends the reaper without asking it for anything. Cleanups that had begun continue.
     pub(super) fn close(&self) {
         let mut books = self.lock_all();
         for book in &mut books {
@@ -267,7 +267,7 @@ impl Registry {
         drop(errors);
     }
 
-    /// Makes whoever waits look again.
+    /// Makes the task that waits look again.
     pub(super) fn wake(&self) {
         self.core.wake();
     }
@@ -388,7 +388,7 @@ impl Adoption {
                 return true;
             }
             drop(book);
-            // Cloned outside of the lock, because a waker is code of others.
+            // Cloned while the lock is not held, because a waker is code of others.
             waker = Some(context.waker().clone());
         }
     }
@@ -434,11 +434,11 @@ impl Adoption {
             None
         };
         self.leave(book, entry);
-        // Nobody will ask for the errors of an ended reaper: it becomes an incident.
+        // No one will ask for the errors of an ended reaper, so it becomes an incident.
         contain_panic(|| drop(late));
     }
 
-    /// Unlocks the shard, and wakes who waits for the last of its values.
+    /// Unlocks the shard, and wakes the task that waits for the last of its values.
     fn leave(&self, book: MutexGuard<'_, Book>, entry: Option<Entry>) {
         let is_empty = book.entries.is_empty();
         drop(book);

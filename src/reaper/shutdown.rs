@@ -47,7 +47,7 @@ pub(super) async fn shutdown(
     let reaper = reaper.unsafe_into_inner_dont_drop();
     let registry = &reaper.registry;
     let Some(error) = registry.give_up().into_error(limit) else {
-        // The last value went away just now.
+        // The last value was cleaned up just now.
         return Ok(());
     };
     let error = HeldError::from_cleanup_of::<AsyncDropReaper>(error, created_at);
@@ -59,7 +59,7 @@ pub(super) async fn shutdown(
     })
 }
 
-/// Waits for the values that were abandoned, as long as some of them go.
+/// Waits for the values that were abandoned, as long as some of them are being dropped.
 async fn abandoned_values_are_dropped(registry: &Arc<Registry>) {
     let mut patience: Option<Patience> = None;
     poll_fn(|context| {
@@ -78,7 +78,7 @@ async fn abandoned_values_are_dropped(registry: &Arc<Registry>) {
 /// A thread that watches how many values are left, and says when to wait no longer. It ends with its drop.
 ///
 /// Not a timer, because not every runtime has the same, and some have none.
-/// As long as some values go, the runtime is at work, and the others will follow.
+/// As long as some values are dropped, the runtime is at work, so the others will follow.
 struct Patience {
     is_over: Arc<AtomicBool>,
     _thread_ends_with_this: Sender<()>,
@@ -104,7 +104,7 @@ impl Patience {
             }
         };
         if thread::Builder::new().spawn(watch).is_err() {
-            // Where there are no threads, nothing can say that it takes too long.
+            // If no thread can be started, nothing can say that it takes too long.
             is_over.store(true, Ordering::Release);
         }
         Self {
@@ -114,9 +114,9 @@ impl Patience {
     }
 }
 
-/// Why [`AsyncDropReaper::shutdown_by`] or `shutdown` failed: the deadline, failed cleanups, or both.
+/// Tells you why [`AsyncDropReaper::shutdown_by`] or `shutdown` failed: the deadline, failed cleanups, or both.
 ///
-/// It displays what is left in groups, one for each line of code that created guards.
+/// It displays what is left in groups, one for each line of your code that created guards.
 ///
 /// # Examples
 ///
@@ -151,7 +151,7 @@ pub struct ShutdownError {
 }
 
 impl ShutdownError {
-    /// Every value was gone at the deadline, but some cleanups had failed.
+    /// Every value was cleaned up by the deadline, but some cleanups had failed.
     fn in_time(limit: Option<Duration>, errors: CleanupErrors) -> Self {
         Self {
             limit,
@@ -181,7 +181,7 @@ impl ShutdownError {
         })
     }
 
-    /// The values that were still in use at the deadline, in the order of their adoption.
+    /// Lends you the values that were still in use at the deadline, in the order of their adoption.
     ///
     /// # Examples
     ///
@@ -208,7 +208,7 @@ impl ShutdownError {
         &self.in_use
     }
 
-    /// The values whose cleanup in the reaper had not ended at the deadline, in the order of their adoption.
+    /// Lends you the values whose cleanup in the reaper had not finished at the deadline, in the order of their adoption.
     ///
     /// # Examples
     ///
@@ -235,7 +235,7 @@ impl ShutdownError {
         &self.being_cleaned_up
     }
 
-    /// How many of the values that were [being cleaned up](Self::being_cleaned_up) had not been dropped when the shutdown returned.
+    /// Tells you how many of the values that were [being cleaned up](Self::being_cleaned_up) had not been dropped when the shutdown returned.
     ///
     /// It is 0 unless a cleanup blocks its thread, or the runtime was too busy to turn to its tasks.
     ///
@@ -262,7 +262,7 @@ impl ShutdownError {
         self.left
     }
 
-    /// The errors of the cleanups that the reaper ran and that ended in time, if there are any.
+    /// Lends you the errors of the cleanups that the reaper ran and that finished in time, if there are any.
     ///
     /// # Examples
     ///
@@ -318,7 +318,7 @@ impl Display for ShutdownError {
     }
 }
 
-/// It ends with the errors of the cleanups, so [`source`](Error::source) is what is theirs.
+/// It ends with the errors of the cleanups, so its [`source`](Error::source) is theirs.
 impl Error for ShutdownError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.errors.as_ref().and_then(Error::source)

@@ -1,4 +1,4 @@
-//! Where the cleanups of a reaper run, and how many of them at a time.
+//! The tasks in which the cleanups of a reaper run, and how many of them run at a time.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -40,7 +40,7 @@ impl Spawner {
 
     /// Starts a task. It may be dropped at once, if the runtime has ended: the job in it knows what to say then.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        // A spawner of the user's may panic, and a hand-over must not.
+        // A spawner of the user's may panic, but a hand-over must not.
         contain_panic(|| match self {
             #[cfg(feature = "tokio")]
             Self::Tokio(handle) => drop(handle.spawn(task)),

@@ -1,4 +1,4 @@
-//! The incidents of a test, collected instead of reported.
+//! The incidents of your test, collected instead of reported.
 
 use std::fmt::{self, Display};
 use std::mem;
@@ -9,19 +9,19 @@ use std::time::Duration;
 use crate::incident::{self, Hook, Incident, IncidentKind};
 use crate::whereabouts::Whereabouts;
 
-/// Collects the [incidents](mod@crate::incident) of a test, which neither panic nor print anything meanwhile.
+/// Collects the [incidents](mod@crate::incident) of your test, which neither panic nor print anything meanwhile.
 ///
-/// It takes the place of the incident hook until you drop it, and then puts the one before it back.
+/// It replaces the incident hook until you drop it, and then puts the one before it back.
 ///
 /// # Whose incidents
 ///
-/// There is one hook for the whole process, and the tests of a file run beside each other.
-/// So tests that collect take turns: [`collect`](Self::collect) waits until the one before has dropped its collector.
-/// Tests that don't collect are not disturbed, because only the incidents of this test are collected:
+/// There is one hook for the whole process, but the tests of a file run beside each other.
+/// So tests that collect take turns: when you call [`collect`](Self::collect), it waits until the one before has dropped its collector.
+/// Your tests that don't collect are not disturbed, because only the incidents of this test are collected:
 /// those in the runtime in which you called `collect`, and those on the same thread.
 /// All others go to the hook that was there before, which panics by default.
 ///
-/// If the same test collects again before it has dropped the first collector, the later one gets the incidents until it is dropped.
+/// If you collect again in the same test before you have dropped the first collector, the later one gets the incidents until you drop it.
 ///
 /// # Examples
 ///
@@ -63,10 +63,10 @@ static TURN_ENDED: Condvar = Condvar::new();
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Incidents {
-    /// Begins to collect, as soon as no other test does.
+    /// Begins to collect, as soon as none of your other tests does.
     ///
-    /// It blocks its thread until then, which is harmless for the tests of a file, since each has a runtime of its own.
-    /// But a test that collects must not wait for a second runtime in which you collect, too: both would wait for each other.
+    /// It blocks its thread until then, which is harmless for the tests of a file, because each has a runtime of its own.
+    /// But if you collect, don't wait for a second runtime in which you collect, too, because both would wait for each other.
     /// After a minute it prints whose turn it is.
     ///
     /// # Examples
@@ -109,7 +109,7 @@ impl Incidents {
         Self { seen }
     }
 
-    /// How many incidents there were.
+    /// Tells you how many incidents there were.
     ///
     /// # Examples
     ///
@@ -126,7 +126,7 @@ impl Incidents {
         lock(&self.seen).len()
     }
 
-    /// Whether there was none.
+    /// Tells you whether there were none.
     ///
     /// # Examples
     ///
@@ -140,7 +140,7 @@ impl Incidents {
         self.len() == 0
     }
 
-    /// What was collected so far, in the order in which it happened.
+    /// Lends you what was collected so far, in the order in which it happened.
     ///
     /// # Examples
     ///
@@ -157,7 +157,7 @@ impl Incidents {
         lock(&self.seen).clone().into_iter()
     }
 
-    /// Takes out what was collected so far, so that the next check begins with nothing.
+    /// Gives you what was collected so far, so that your next check begins with nothing.
     ///
     /// # Examples
     ///
@@ -212,7 +212,7 @@ fn collect_or_hand_on(incident: &Incident<'_>) {
     }
 }
 
-/// One incident, as [`Incidents`] keeps it. It displays as the [`Incident`] did.
+/// One incident, as you get it from [`Incidents`]. It displays as the [`Incident`] did.
 ///
 /// # Examples
 ///
@@ -235,7 +235,7 @@ pub struct CollectedIncident {
 }
 
 impl CollectedIncident {
-    /// What kind of thing went wrong.
+    /// Tells you what kind of thing went wrong.
     ///
     /// # Examples
     ///
@@ -270,7 +270,7 @@ impl CollectedIncident {
         self.type_name
     }
 
-    /// Where the guard of the value was created.
+    /// The place at which you created the guard of the value.
     ///
     /// # Examples
     ///

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::interruption;
 
-/// Interrupts every cleanup of this test once: drops it before its `n`th operation of tokio, and begins it again.
+/// Interrupts every cleanup of your test once: drops it before its `n`th operation of tokio, and begins it again.
 ///
-/// A cleanup that can be [run again](crate::AsyncDrop#what-an-implementor-promises) makes no difference,
-/// so a test must pass with `n` = 1, 2, 3, .., until no cleanup is [reached](Interruptions::interrupted).
-/// One that says goodbye twice, say, or that fails because the first half is done already, is found by that.
+/// If a cleanup can be [run again](crate::AsyncDrop#what-an-implementor-promises), the interruption makes no difference,
+/// so your test must pass with `n` = 1, 2, 3, .., until no cleanup is [reached](Interruptions::interrupted).
+/// But if one says goodbye twice, say, or fails because the first half is done already, you find out.
 ///
 /// The interruptions last until you drop what this function returns. If you ask twice, the later request counts until it is dropped.
 ///
@@ -34,7 +34,7 @@ use crate::interruption;
 ///
 /// # Panics
 ///
-/// When `n` is 0.
+/// If `n` is 0.
 ///
 /// # Examples
 ///
@@ -56,7 +56,7 @@ use crate::interruption;
 ///     type Error = io::Error;
 ///
 ///     async fn async_drop_impl(&mut self) -> io::Result<()> {
-///         // After an interruption this goes on with the bytes that are left.
+///         // After an interruption this continues with the bytes that are left.
 ///         self.stream.write_all_buf(&mut self.goodbye).await?;
 ///         self.stream.shutdown().await
 ///     }
@@ -90,7 +90,7 @@ pub fn interrupt_cleanups(n: usize) -> Interruptions {
     }
 }
 
-/// Cleanups are interrupted as long as this lives. It comes from [`interrupt_cleanups`].
+/// Cleanups are interrupted until you drop this. You get it from [`interrupt_cleanups`].
 #[derive(Debug)]
 #[must_use = "cleanups are interrupted until this is dropped, which `let _ = ..` does at once"]
 pub struct Interruptions {
@@ -98,9 +98,9 @@ pub struct Interruptions {
 }
 
 impl Interruptions {
-    /// How many cleanups were interrupted so far.
+    /// Tells you how many cleanups were interrupted so far.
     ///
-    /// It is 0 when none had that many operations, or when no cleanup ran at all.
+    /// It is 0 if none had that many operations, or if no cleanup ran at all.
     ///
     /// # Examples
     ///

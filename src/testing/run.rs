@@ -1,4 +1,4 @@
-//! A test whose values are cleaned up, however it ends.
+//! A test whose values are cleaned up, even if it fails.
 
 use std::fmt::{self, Display};
 use std::future::Future;
@@ -10,19 +10,19 @@ use futures_util::FutureExt;
 use crate::reaper::AsyncDropReaper;
 use crate::testing::incidents::Incidents;
 
-/// Runs the body of a test, and then cleans up everything that it has given to the reaper.
+/// Runs the body of your test, and then cleans up everything that you have given to the reaper.
 ///
 /// A failed assertion is a panic, and a panic skips every cleanup after it.
-/// So a test that starts a server and then fails leaves the server, its port and its files to the tests after it.
-/// Let the reaper adopt what you start, and it is cleaned up after a return, an error and a panic.
+/// So if your test starts a server and then fails, it leaves the server, its port and its files to the tests after it.
+/// But if you let the reaper adopt what you start, it is cleaned up even after an early return, an error or a panic.
 ///
 /// The test fails, with a panic that names all of it, if
 ///
 /// - a cleanup failed,
-/// - not everything was gone after the limit,
+/// - not everything was cleaned up within the limit,
 /// - or there was an [incident](mod@crate::incident): a guard that was forgotten, say.
 ///
-/// If the body itself fails, then its own error or panic is what you get, because it comes first and is often the cause.
+/// If your body itself fails, then you get its own error or panic, because it comes first and is often the cause.
 /// The rest is printed to standard error.
 ///
 /// It works in a `#[tokio::test]` as it is, on its one thread, and in every other task of tokio.
@@ -34,7 +34,7 @@ use crate::testing::incidents::Incidents;
 ///
 /// # Panics
 ///
-/// If the body panics, with its panic, and otherwise if something else went wrong, as said above.
+/// If the body panics, you get its panic, and otherwise it panics if something else went wrong, as said above.
 /// The reaper needs a runtime of tokio with a clock, so it also panics without one.
 ///
 /// # Cancel safety
@@ -79,7 +79,7 @@ async fn run_called_at<R, E>(
     limit: Duration,
     body: impl AsyncFnOnce(&AsyncDropReaper) -> Result<R, E>,
 ) -> Result<R, E> {
-    // The reaper comes first, so that it is dropped last: after a cancellation it reports itself to the hook of everybody.
+    // The reaper comes first, so that it is dropped last: after a cancellation it reports itself to the hook that was there before.
     let reaper = AsyncDropReaper::new();
     let collected = Collected(Incidents::collect());
     let ending = AssertUnwindSafe(async { body(&reaper).await })

@@ -8,10 +8,10 @@ use std::task::Poll;
 
 use crate::operations::{Meter, NoBudget};
 
-/// Cuts a scenario off at every operation of tokio in it: one run of it for each place.
+/// Cuts your scenario off at every operation of tokio in it: one run of it for each place.
 ///
-/// A timeout in a test cancels your code where it happens to wait.
-/// The sweep doesn't need it to wait: the first run is dropped before its first operation of tokio,
+/// A timeout in a test cancels your code only where it happens to wait.
+/// But the sweep doesn't need it to wait: the first run is dropped before its first operation of tokio,
 /// the second run before its second one, and so on, until a run comes to its end.
 /// If an operation really has to wait, there is one more run, which is dropped during the wait.
 ///
@@ -21,11 +21,11 @@ use crate::operations::{Meter, NoBudget};
 ///
 /// Everything of tokio that takes from its cooperative budget, see [`tokio::task::coop`]: reads and writes of sockets,
 /// pipes and files, timers, channels, locks, and the end of a task that was awaited.
-/// What other crates do is only seen where it waits.
+/// What other crates do is only seen if it waits.
 /// The operations of a task that the scenario spawns are not counted, because cutting the scenario off doesn't stop that task.
 /// Nor does it stop what runs on a blocking thread, such as an operation of `tokio::fs` that has begun.
 ///
-/// The scenario must come to an end if it isn't cut off. If it doesn't, neither does the sweep.
+/// Your scenario must come to an end if it isn't cut off, because otherwise the sweep doesn't end either.
 ///
 /// # Panics
 ///
@@ -104,7 +104,7 @@ impl Iterator for Sweep {
     }
 }
 
-/// One place in a scenario at which it is dropped. They come from a [`Sweep`].
+/// One place in your scenario at which it is dropped. You get it from a [`Sweep`].
 ///
 /// It displays as where that was, so put it into the message of your assertions:
 /// `cut 4, after 2 operations and 1 wait`, or `the whole run, 6 operations and 1 wait` for the run that came to its end.
@@ -114,7 +114,7 @@ pub struct Cut {
     state: Arc<Mutex<State>>,
 }
 
-/// How a run went, and how far it came.
+/// Tells you how a run went, and how far it came.
 #[derive(Debug, Clone, Copy)]
 enum State {
     New,
@@ -130,19 +130,19 @@ struct Progress {
 }
 
 impl Cut {
-    /// Runs the scenario up to this cut, and drops it there.
+    /// Runs your scenario up to this cut, and drops it there.
     ///
-    /// Returns `None` if it was cut off, and what it returned if it came to its end before.
+    /// You get `None` if it was cut off, and what it returned if it came to its end before.
     ///
     /// # Panics
     ///
-    /// - When the cut was run before: build a new scenario for each.
-    /// - When it can't count: in a future that tokio doesn't poll, or in [`unconstrained`](tokio::task::unconstrained).
-    /// - When the scenario panics.
+    /// - If the cut was run before, because you need a new scenario for each.
+    /// - If it can't count: in a future that tokio doesn't poll, or in [`unconstrained`](tokio::task::unconstrained).
+    /// - If the scenario panics.
     ///
     /// # Cancel safety
     ///
-    /// If you drop the future, the scenario is dropped with it. The sweep then panics instead of going on.
+    /// If you drop the future, the scenario is dropped with it, so the sweep panics when you ask it for the next cut.
     ///
     /// # Examples
     ///
@@ -185,7 +185,7 @@ impl Cut {
                 self.set(State::Ended(progress));
                 return Poll::Ready(Some(output));
             }
-            // A run that is out of budget stops before an operation, and nothing says whether that would have waited.
+            // A run that is out of budget stops before an operation, but nothing says whether that would have waited.
             progress.waits += usize::from(polled.waits);
             if progress.operations + progress.waits < self.number - 1 {
                 self.set(State::Running(progress));

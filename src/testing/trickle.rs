@@ -8,10 +8,10 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
 /// A stream that gives and takes one byte at a time, and waits before each.
 ///
-/// In a test, a pipe or a socket takes a whole message at once, and the code that writes it never waits.
-/// In production it is full at times, and takes half of the message before the task is cancelled.
-/// Wrap the stream, and everything that could be torn between two bytes is:
-/// a [`Sweep`](crate::testing::Sweep) cuts there, and a cleanup that starts its message again is found out.
+/// In your tests, a pipe or a socket takes a whole message at once, so the code that writes it never waits.
+/// But in production it is full at times, and takes half of the message before the task is cancelled.
+/// If you wrap the stream, everything that could be torn between two bytes is torn:
+/// a [`Sweep`](crate::testing::Sweep) cuts there, and if a cleanup starts its message again, you find out.
 ///
 /// It reads if the stream within does, writes if that does, and buffers if that does.
 /// If you need the stream afterwards, lend it: `Trickle::new(&mut stream)`.
@@ -64,7 +64,7 @@ impl Turnstile {
 }
 
 impl<S> Trickle<S> {
-    /// Slows a stream down, which it owns from now on.
+    /// Slows down your stream, which it owns from now on.
     ///
     /// # Examples
     ///
