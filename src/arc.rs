@@ -363,7 +363,7 @@ impl<T: Debug> Debug for AsyncDropArc<T> {
 /// let mut pool = AsyncDropArc::new(open_pool(4));
 /// let metrics: AsyncDropWeak<_> = AsyncDropArc::downgrade(&pool);
 ///
-/// // Nobody has to end the metrics' reference.
+/// // You need not call `async_drop` on the metrics' reference.
 /// pool.async_drop().await.unwrap();
 /// assert!(metrics.upgrade().is_none());
 /// # }

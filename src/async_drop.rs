@@ -99,7 +99,7 @@ pub trait AsyncDrop {
     ///
     /// # Cancel safety
     ///
-    /// The guard calls this again after an interruption, so your second call must finish what the first one began.
+    /// The guard calls this again after an interruption, so the second call must finish what the first one began.
     ///
     /// # Examples
     ///

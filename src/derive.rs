@@ -46,7 +46,7 @@
 ///     assert_eq!(field.name(), Some("client"));
 ///     assert_eq!(error.to_string(), "broken pipe");
 /// }
-/// // The server has heard its goodbye all the same.
+/// // The server has still heard its goodbye.
 /// let mut heard = String::new();
 /// listening.read_to_string(&mut heard).await?;
 /// assert_eq!(heard, "goodbye");

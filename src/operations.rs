@@ -51,7 +51,7 @@ impl Meter {
     ///
     /// # Errors
     ///
-    /// If there is no budget, the future is not polled.
+    /// Without any budget left, the future is not polled.
     pub(crate) fn poll<F: Future + ?Sized>(
         &self,
         future: Pin<&mut F>,

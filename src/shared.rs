@@ -150,7 +150,7 @@ where
     /// # async fn main() {
     /// # let open_pool = |size| AsyncDropWith::new(Pool { size }, async |_| Ok::<(), Infallible>(()));
     /// let mut shared = AsyncDropShared::new(async { open_pool(4) });
-    /// // Nobody asked for the pool. It is created now, to be cleaned up.
+    /// // You never asked for the pool, so it is created now, to be cleaned up.
     /// shared.async_drop().await.unwrap();
     /// # }
     /// ```

@@ -1,4 +1,4 @@
-//! A reaper that is not like most.
+//! A reaper that you build with choices of your own.
 
 use std::fmt::{self, Debug};
 

@@ -1,4 +1,4 @@
-//! The reaper: it cleans up what was dropped before its cleanup had ended.
+//! The reaper: it cleans up what was dropped before its cleanup had finished.
 
 mod builder;
 mod handle;
@@ -33,7 +33,7 @@ pub use crate::reaper::shutdown::ShutdownError;
 /// Cleans up what you dropped before its cleanup had finished, in tasks of its own, and waits for all of it at the end.
 ///
 /// Your future can be dropped at every `.await`: by `select!`, by a timeout, by `abort`, by a connection that closes.
-/// A guard inside is dropped with it, but can only panic.
+/// A guard inside is dropped with it, but all it can do then is panic.
 /// So let a reaper [adopt](ReaperHandle::adopt) it: then you have a [`Reaped`], which hands its value to the reaper instead.
 ///
 /// Make one reaper at the top of `main`, give its [`handle`](Self::handle) to the code that creates guards,
@@ -259,8 +259,8 @@ impl AsyncDropReaper {
     ///
     /// Then it waits until what was abandoned is dropped, as long as that makes progress:
     /// it returns when 1 s has passed in which no value was dropped, and after 10 s in any case.
-    /// That happens if a cleanup blocks its thread instead of returning to be polled again.
-    /// [`ShutdownError::left`] says how many values were still there.
+    /// So values can still be there if a cleanup blocks its thread instead of returning to be polled again,
+    /// and [`ShutdownError::left`] tells you how many.
     /// A thread measures these times, so you need no clock of the runtime.
     ///
     /// You could also end the reaper in time with `async_drop_within`, but that names none of its values.
@@ -313,7 +313,7 @@ impl AsyncDrop for AsyncDropReaper {
     }
 }
 
-/// All that can be done with a reaper without ending it can be done with its handle.
+/// You can do everything with a reaper's handle that you can do with the reaper, except end it.
 impl Deref for AsyncDropReaper {
     type Target = ReaperHandle;
 

@@ -4,7 +4,7 @@
 //! with one lock around everything, the tasks of a server would spend their time waiting for each other.
 //! What must be true of all values at the same moment (none is left, these are left) is decided with all shards locked.
 //!
-//! No code of others runs under any of the locks: no `Debug`, no `Drop` of a value or of an error, no waker.
+//! No code of others runs under any of the locks, so no `Debug`, no `Drop` of a value or of an error, and no waker.
 
 use std::cell::Cell;
 use std::fmt;
@@ -32,14 +32,14 @@ pub(super) struct Registry {
     shards: Vec<Arc<Shard>>,
 }
 
-/// What all shards share. Nothing in it is written where a value is adopted and cleaned up in place.
+/// What all shards share. Nothing in it is written when a value is adopted and cleaned up in place.
 pub(super) struct Core {
     pub(super) tasks: Tasks,
     /// A shutdown has given up values. It is set before it marks them, so that jobs need not look under the lock for nothing.
     gave_up: AtomicBool,
     /// Whether there may be a `waiter`. It is set before the shards are looked at, and read after one has become empty.
     waiting: AtomicBool,
-    /// The task that waits until there are no values. There is one at most, because it has `&mut` to the reaper.
+    /// The task that waits until there are no values. At most one does, because it has `&mut` to the reaper.
     waiter: Mutex<Option<Waker>>,
     /// Locked by those that hold a shard, so that a shard's `ended` and the errors always agree.
     errors: Mutex<Vec<HeldError<CleanupError>>>,
@@ -388,7 +388,7 @@ impl Adoption {
                 return true;
             }
             drop(book);
-            // Cloned outside of the lock, because a waker is code of others.
+            // Cloned while the lock is not held, because a waker is code of others.
             waker = Some(context.waker().clone());
         }
     }
@@ -438,7 +438,7 @@ impl Adoption {
         contain_panic(|| drop(late));
     }
 
-    /// Unlocks the shard, and wakes who waits for the last of its values.
+    /// Unlocks the shard, and wakes the task that waits for the last of its values.
     fn leave(&self, book: MutexGuard<'_, Book>, entry: Option<Entry>) {
         let is_empty = book.entries.is_empty();
         drop(book);

@@ -59,7 +59,7 @@ pub(super) async fn shutdown(
     })
 }
 
-/// Waits for the values that were abandoned, as long as some of them go.
+/// Waits for the values that were abandoned, as long as some of them are being dropped.
 async fn abandoned_values_are_dropped(registry: &Arc<Registry>) {
     let mut patience: Option<Patience> = None;
     poll_fn(|context| {
@@ -78,7 +78,7 @@ async fn abandoned_values_are_dropped(registry: &Arc<Registry>) {
 /// A thread that watches how many values are left, and says when to wait no longer. It ends with its drop.
 ///
 /// Not a timer, because not every runtime has the same, and some have none.
-/// As long as some values go, the runtime is at work, and the others will follow.
+/// As long as some values are dropped, the runtime is at work, so the others will follow.
 struct Patience {
     is_over: Arc<AtomicBool>,
     _thread_ends_with_this: Sender<()>,

@@ -7,7 +7,7 @@ use crate::interruption;
 
 /// Interrupts every cleanup of your test once: drops it before its `n`th operation of tokio, and begins it again.
 ///
-/// If a cleanup can be [run again](crate::AsyncDrop#what-an-implementor-promises), that makes no difference,
+/// If a cleanup can be [run again](crate::AsyncDrop#what-an-implementor-promises), the interruption makes no difference,
 /// so your test must pass with `n` = 1, 2, 3, .., until no cleanup is [reached](Interruptions::interrupted).
 /// But if one says goodbye twice, say, or fails because the first half is done already, you find out.
 ///
@@ -56,7 +56,7 @@ use crate::interruption;
 ///     type Error = io::Error;
 ///
 ///     async fn async_drop_impl(&mut self) -> io::Result<()> {
-///         // After an interruption this goes on with the bytes that are left.
+///         // After an interruption this continues with the bytes that are left.
 ///         self.stream.write_all_buf(&mut self.goodbye).await?;
 ///         self.stream.shutdown().await
 ///     }

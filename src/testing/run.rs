@@ -1,4 +1,4 @@
-//! A test whose values are cleaned up, however it ends.
+//! A test whose values are cleaned up, even if it fails.
 
 use std::fmt::{self, Display};
 use std::future::Future;
@@ -34,7 +34,7 @@ use crate::testing::incidents::Incidents;
 ///
 /// # Panics
 ///
-/// If the body panics, with its panic, and otherwise if something else went wrong, as said above.
+/// If the body panics, you get its panic, and otherwise it panics if something else went wrong, as said above.
 /// The reaper needs a runtime of tokio with a clock, so it also panics without one.
 ///
 /// # Cancel safety

@@ -10,8 +10,8 @@ use crate::operations::{Meter, NoBudget};
 
 /// Cuts your scenario off at every operation of tokio in it: one run of it for each place.
 ///
-/// A timeout in a test cancels your code where it happens to wait.
-/// The sweep doesn't need it to wait: the first run is dropped before its first operation of tokio,
+/// A timeout in a test cancels your code only where it happens to wait.
+/// But the sweep doesn't need it to wait: the first run is dropped before its first operation of tokio,
 /// the second run before its second one, and so on, until a run comes to its end.
 /// If an operation really has to wait, there is one more run, which is dropped during the wait.
 ///

@@ -151,8 +151,9 @@ impl Walk<'_> {
         let first = arguments.first();
         let target = first.and_then(Argument::target);
         match (name.as_str(), target) {
-            ("async_drop" | "async_drop_within", Some(of))
-                if function.contains("AsyncDropGuard") =>
+            // The scope macros lend their guard to the cleanup.
+            ("async_drop" | "async_drop_within" | "end" | "end_infallible", Some(of))
+                if function.contains("AsyncDropGuard") || function.contains("__private::") =>
             {
                 let cleanups = Cleanups {
                     of: vec![(of, 0)],
