@@ -150,10 +150,21 @@ impl Walk<'_> {
         }
         let first = arguments.first();
         let target = first.and_then(Argument::target);
+        // The scope macros lend their guard to the cleanup, beside what the block has returned.
+        if function.contains("__private::") && ["end", "end_infallible"].contains(&name.as_str()) {
+            let lent = arguments.iter().find_map(Argument::target);
+            if let Some(of) = lent {
+                let cleanups = Cleanups {
+                    of: vec![(of, 0)],
+                    ending: Ending::All,
+                };
+                state.known.insert(into_key, Known::Future(cleanups));
+                return;
+            }
+        }
         match (name.as_str(), target) {
-            // The scope macros lend their guard to the cleanup.
-            ("async_drop" | "async_drop_within" | "end" | "end_infallible", Some(of))
-                if function.contains("AsyncDropGuard") || function.contains("__private::") =>
+            ("async_drop" | "async_drop_within", Some(of))
+                if function.contains("AsyncDropGuard") =>
             {
                 let cleanups = Cleanups {
                     of: vec![(of, 0)],
