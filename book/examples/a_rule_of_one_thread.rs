@@ -42,14 +42,13 @@ impl Rule {
 
 async fn listen() -> anyhow::Result<()> {
     let bus = Bus::default();
-    let mut reaper = AsyncDropReaper::new();
-
     with_async_drop_2!(rule = Rule::add("volume", &bus), {
         println!("in the scope: {:?}", bus.borrow());
         io::Result::Ok(())
     })?;
     println!("after the scope: {:?}", bus.borrow());
 
+    let mut reaper = AsyncDropReaper::new();
     let task = task::spawn_local({
         let (handle, bus) = (reaper.handle(), Bus::clone(&bus));
         async move {

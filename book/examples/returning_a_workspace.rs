@@ -61,8 +61,9 @@ async fn main() -> io::Result<()> {
 
     // In `main`:
     let inputs = [schema, rows.clone()];
-    if let Err(error) = Workspace::set_up(folder.clone(), &inputs).await {
-        println!("no workspace: {}", error.kind());
+    match Workspace::set_up(folder.clone(), &inputs).await {
+        Ok(mut workspace) => workspace.async_drop().await?,
+        Err(error) => println!("no workspace: {}", error.kind()),
     }
     println!("is there a folder? {}", folder.exists());
 
