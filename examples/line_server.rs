@@ -4,7 +4,7 @@
 //! cargo run --example line_server -- --addr 127.0.0.1:7000
 //! ```
 //!
-//! Talk to it with `nc 127.0.0.1 7000`, leave with the line `quit`, and stop the server with Ctrl-C.
+//! Talk to it with `nc 127.0.0.1 7000`, leave with the line `quit`, and stop the server with Ctrl-C or SIGTERM.
 //!
 //! Each session is a guard that a reaper has adopted, so every way out leads to the same goodbye: a client that quits,
 //! hangs up, is idle or breaks a rule, and a task that is aborted, which is how the server ends.
@@ -19,6 +19,7 @@ use std::fmt::{self, Debug, Display};
 use std::io::{self, ErrorKind, Write};
 use std::mem;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -35,7 +36,14 @@ const MAX_LINE: usize = 1024;
 /// How long one goodbye may take. A client that reads nothing costs us no more than that.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 
-const USAGE: &str = "usage: line_server [--addr HOST:PORT] [--idle SECONDS] [--deadline SECONDS]";
+/// How many clients there may be at a time. Further ones wait in the backlog of the system until one has left.
+const MAX_CLIENTS: usize = 1000;
+
+/// How long we wait after `accept` has failed: a lack of file descriptors lasts, so don't spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+const USAGE: &str =
+    "usage: line_server [--addr HOST:PORT] [--clients COUNT] [--idle SECONDS] [--deadline SECONDS]";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -50,13 +58,14 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Box<dyn Error>> {
     let options = Options::from_args().map_err(|error| format!("{error} ({USAGE})"))?;
+    let told_to_end = told_to_end()?;
     let listener = TcpListener::bind(&options.addr)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", options.addr))?;
     // With port 0 the system chose the port: what matters is where we really listen.
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
 
-    let Tally { clean, unclean, .. } = serve(listener, &options).await?;
+    let Tally { clean, unclean, .. } = serve(listener, told_to_end, &options).await;
     writeln!(
         io::stdout(),
         "sessions closed cleanly: {clean}, not cleanly: {unclean}"
@@ -66,6 +75,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
 struct Options {
     addr: String,
+    /// How many clients there may be at a time.
+    clients: usize,
     /// For how long a client may keep us waiting for a line.
     idle: Duration,
     /// How long all goodbyes together may take when the server ends.
@@ -78,6 +89,7 @@ impl Options {
 
         let mut options = Self {
             addr: "127.0.0.1:0".to_owned(),
+            clients: MAX_CLIENTS,
             idle: Duration::from_secs(60),
             deadline: Duration::from_secs(5),
         };
@@ -85,6 +97,9 @@ impl Options {
         while let Some(arg) = args.next()? {
             match arg {
                 Long("addr") => options.addr = args.value()?.string()?,
+                Long("clients") => {
+                    options.clients = args.value()?.parse::<NonZeroUsize>()?.get();
+                }
                 Long("idle") => options.idle = Duration::from_secs(args.value()?.parse()?),
                 Long("deadline") => options.deadline = Duration::from_secs(args.value()?.parse()?),
                 _ => return Err(arg.unexpected()),
@@ -94,22 +109,48 @@ impl Options {
     }
 }
 
-/// Accepts clients until Ctrl-C, then ends every session.
-async fn serve(listener: TcpListener, options: &Options) -> io::Result<Tally> {
+/// Completes on SIGTERM and on Ctrl-C. From the call on neither ends the process by itself.
+#[cfg(unix)]
+fn told_to_end() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn told_to_end() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+/// Accepts clients until it is told to end, then ends every session.
+async fn serve(
+    listener: TcpListener,
+    told_to_end: impl Future<Output = ()>,
+    options: &Options,
+) -> Tally {
     let idle = options.idle;
     let mut tally = Tally::default();
     // ANCHOR: accept
     let reaper = AsyncDropReaper::new();
     let mut sessions = JoinSet::new();
-    // One future for all rounds: a fresh one in each would miss a Ctrl-C between two rounds.
-    let mut ctrl_c = pin!(tokio::signal::ctrl_c());
-    let stopped = loop {
+    // One future for all rounds: a fresh one in each would miss a signal between two rounds.
+    let mut told_to_end = pin!(told_to_end);
+    loop {
         tokio::select! {
             // In this order, so that a crowd of new clients cannot keep the server from stopping.
             biased;
-            signal = &mut ctrl_c => break signal,
+            () = &mut told_to_end => break,
             Some(ended) = sessions.join_next() => tally.count(ended),
-            accepted = listener.accept() => match accepted {
+            accepted = listener.accept(), if sessions.len() < options.clients => match accepted {
                 Ok((stream, peer)) => {
                     let session = Session::new(peer, stream);
                     // The call adopts the session: even a task that is never polled says goodbye.
@@ -118,14 +159,13 @@ async fn serve(listener: TcpListener, options: &Options) -> io::Result<Tally> {
                     }));
                 }
                 // The client was gone again, or we are out of file descriptors.
-                // The latter lasts, so don't spin.
                 Err(error) => {
                     report(format_args!("cannot accept a client: {error}"));
-                    sleep(Duration::from_millis(100)).await;
+                    sleep(ACCEPT_PAUSE).await;
                 }
             },
         }
-    };
+    }
     // ANCHOR_END: accept
     // ANCHOR: shutdown
     // From here on clients are refused, where an open listener would let them wait for nobody.
@@ -137,7 +177,7 @@ async fn serve(listener: TcpListener, options: &Options) -> io::Result<Tally> {
     }
     tally.settle(AsyncDropReaper::shutdown(reaper, options.deadline).await);
     // ANCHOR_END: shutdown
-    stopped.map(|()| tally)
+    tally
 }
 
 // ANCHOR: session

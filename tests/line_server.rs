@@ -390,6 +390,36 @@ async fn ctrl_c_says_goodbye_to_200_clients_within_the_deadline() {
 }
 
 #[tokio::test]
+async fn sigterm_is_as_good_as_ctrl_c() {
+    let server = Server::start().await;
+    let mut client = server.connect().await;
+    client.expect_echo("hello\n").await;
+    server.send(Signal::TERM);
+    client.expect_end(SHUTDOWN).await;
+    drop(client);
+    let end = server.end().await;
+    assert_eq!(end.stdout, "sessions closed cleanly: 1, not cleanly: 0");
+    assert_eq!(end.stderr, "");
+    assert_eq!(end.status, Some(0));
+}
+
+#[tokio::test]
+async fn a_client_too_many_waits_until_another_has_left() {
+    let server = Server::start_with(&["--clients", "1"]).await;
+    let mut first = server.connect().await;
+    first.expect_echo("hello\n").await;
+    let mut second = server.connect().await;
+    second.send("me, too\n").await;
+    let mut answer = String::new();
+    let early = timeout(Duration::from_secs(1), second.0.read_line(&mut answer)).await;
+    assert!(early.is_err(), "one client too many heard {answer:?}");
+    drop(first);
+    second.expect_line("me, too\n").await;
+    drop(second);
+    server.expect_clean_end(2).await;
+}
+
+#[tokio::test]
 async fn a_goodbye_that_the_deadline_cuts_off_is_named() {
     // The deadline comes before the limit of a single goodbye.
     let server = Server::start_with(&["--deadline", "1"]).await;
@@ -500,9 +530,13 @@ impl Server {
 
     /// What Ctrl-C in a terminal does.
     fn interrupt(&self) {
+        self.send(Signal::INT);
+    }
+
+    fn send(&self, signal: Signal) {
         let id = self.child.id().expect("the server is running");
         let id = Pid::from_raw(id.try_into().unwrap()).unwrap();
-        kill_process(id, Signal::INT).unwrap();
+        kill_process(id, signal).unwrap();
     }
 
     /// Reads what the server reports until there is a line that begins with `start`.
