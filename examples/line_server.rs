@@ -24,7 +24,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, ShutdownError, async_trait};
+use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, Reaped, ShutdownError, async_trait};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
@@ -153,10 +153,9 @@ async fn serve(
             accepted = listener.accept(), if sessions.len() < options.clients => match accepted {
                 Ok((stream, peer)) => {
                     let session = Session::new(peer, stream);
-                    // The call adopts the session: even a task that is never polled says goodbye.
-                    sessions.spawn(reaper.scope(session, async move |session| {
-                        session.converse(idle).await
-                    }));
+                    // Adopted before the task exists: even one that is never polled says goodbye.
+                    let session = reaper.adopt_as(peer.to_string(), session);
+                    sessions.spawn(attend(session, idle));
                 }
                 // The client was gone again, or we are out of file descriptors.
                 Err(error) => {
@@ -180,6 +179,18 @@ async fn serve(
     tally
 }
 
+/// Converses and says goodbye. When both fail, the conversation decides what is counted, and both are printed.
+async fn attend(mut session: Reaped<Session>, idle: Duration) -> io::Result<()> {
+    let conversed = session.converse(idle).await;
+    match (conversed, session.async_drop().await) {
+        (Err(first), Err(second)) => {
+            report(format_args!("a goodbye failed, too: {second}"));
+            Err(first)
+        }
+        (conversed, said) => conversed.and(said),
+    }
+}
+
 // ANCHOR: session
 /// A client, as long as we talk to it.
 struct Session {
@@ -192,8 +203,6 @@ struct Session {
     outgoing: VecDeque<u8>,
     /// Why the session ends, as the client will read it. `None` once it is in `outgoing`.
     goodbye: Option<String>,
-    /// Whether the goodbye has ended, well or not: then its result tells.
-    ended: bool,
 }
 
 impl Session {
@@ -206,7 +215,6 @@ impl Session {
             outgoing: VecDeque::new(),
             // What holds for a conversation that nobody lets finish.
             goodbye: Some("the server is shutting down".to_owned()),
-            ended: false,
         })
     }
     // ANCHOR_END: session
@@ -274,7 +282,6 @@ impl AsyncDrop for Session {
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
         let said = self.say_goodbye(Instant::now() + GOODBYE_LIMIT).await;
-        self.ended = true;
         said.map_err(|error| self.name(error))
     }
 }
@@ -310,18 +317,6 @@ impl Session {
     }
 }
 // ANCHOR_END: goodbye
-
-// ANCHOR: named
-/// The deadline drops a session in the middle of its goodbye.
-/// The reaper knows only its type, and this the client.
-impl Drop for Session {
-    fn drop(&mut self) {
-        if !self.ended {
-            report_unclean(format_args!("{}: its goodbye was cut off", self.peer));
-        }
-    }
-}
-// ANCHOR_END: named
 
 /// A forgotten guard prints its value, and logs must not have what people say to each other: the peer is enough.
 impl Debug for Session {
@@ -365,8 +360,13 @@ impl Tally {
                     None => report_unclean(error),
                 }
             }
-            // Each of these has named itself when the deadline dropped it.
-            unclean += error.being_cleaned_up().len();
+            for session in error.being_cleaned_up() {
+                unclean += 1;
+                let peer = session
+                    .name()
+                    .expect("each session was adopted with a name");
+                report_unclean(format_args!("{peer}: its goodbye was cut off"));
+            }
         }
         self.unclean += unclean;
         self.clean += self.reaped - unclean;

@@ -44,13 +44,23 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> anyhow::Result<()> {
-    let options = Options::from_args().await?;
+    let options = Options::from_args()?;
     let told_to_stop = told_to_stop()?;
     let listener = TcpListener::bind(&options.addr).await?;
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
 
+    let counter = match options.counter {
+        Some(counter) => counter,
+        None => counter::start().await?.to_string(),
+    };
+
     let reaper = AsyncDropReaper::new();
-    let pool = Pool::new(options.counter, options.connections, reaper.handle());
+    let pool = Pool::new(
+        counter,
+        options.connections,
+        options.answer,
+        reaper.handle(),
+    );
     let served = serve(listener, pool, told_to_stop, options.deadline).await;
     let left = match &served {
         Ok(end) => end.saturating_duration_since(Instant::now()),
@@ -66,6 +76,11 @@ async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 // ANCHOR_END: main
+
+/// The part of the time at the end in which waiting requests may still get their answer.
+const ANSWERING: f32 = 0.5;
+/// The part after which no client is waited for any more. The rest is for the goodbyes.
+const TELLING: f32 = 0.75;
 
 /// Ends with SIGTERM or Ctrl-C. From the call on, not only from the first poll, neither kills the process.
 fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
@@ -99,6 +114,9 @@ async fn visit(
     tokio::select! {
         visits = service.pool.visit(&page) => match visits {
             Ok(visits) => Ok(format!("{visits}\n")),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err((StatusCode::GATEWAY_TIMEOUT, format!("{error}\n")))
+            }
             Err(error) => Err((StatusCode::BAD_GATEWAY, format!("{error}\n"))),
         },
         _ = give_up.changed() => {
@@ -138,10 +156,13 @@ async fn serve(
     let asked = Instant::now();
     // From here on nobody new is let in.
     stop.send_replace(());
-    if timeout_at(asked + limit / 2, &mut serving).await.is_err() {
-        // Half of the time is over. Each request that still waits is answered now, with 503.
+    if timeout_at(asked + limit.mul_f32(ANSWERING), &mut serving)
+        .await
+        .is_err()
+    {
+        // Each request that still waits is answered now, with 503.
         give_up.send_replace(());
-        let answered = timeout_at(asked + limit * 3 / 4, &mut serving).await;
+        let answered = timeout_at(asked + limit.mul_f32(TELLING), &mut serving).await;
         if answered.is_err() {
             eprintln!("http_service: a client neither finished its request nor hung up");
         }
@@ -153,19 +174,23 @@ async fn serve(
 
 struct Options {
     addr: String,
-    counter: String,
+    /// Without it the program starts a counter of its own.
+    counter: Option<String>,
     connections: usize,
+    /// How long the counter may take to answer one command.
+    answer: Duration,
     /// From the signal to the end of the process.
     deadline: Duration,
 }
 
 impl Options {
-    async fn from_args() -> anyhow::Result<Self> {
+    fn from_args() -> anyhow::Result<Self> {
         use lexopt::prelude::*;
 
         let mut addr = "127.0.0.1:0".to_owned();
         let mut counter = None;
         let mut connections = 8;
+        let mut answer = Duration::from_secs(15);
         let mut deadline = Duration::from_secs(10);
         let mut args = lexopt::Parser::from_env();
         while let Some(arg) = args.next()? {
@@ -173,18 +198,16 @@ impl Options {
                 Long("addr") => addr = args.value()?.string()?,
                 Long("counter") => counter = Some(args.value()?.string()?),
                 Long("connections") => connections = args.value()?.parse()?,
+                Long("answer-ms") => answer = Duration::from_millis(args.value()?.parse()?),
                 Long("deadline-ms") => deadline = Duration::from_millis(args.value()?.parse()?),
                 _ => return Err(arg.unexpected().into()),
             }
         }
-        let counter = match counter {
-            Some(counter) => counter,
-            None => counter::start().await?.to_string(),
-        };
         Ok(Self {
             addr,
             counter,
             connections,
+            answer,
             deadline,
         })
     }

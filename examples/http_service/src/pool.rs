@@ -15,6 +15,10 @@ use tokio::time::timeout;
 /// How long the goodbye of one connection may take. A counter that hangs holds a place in the pool no longer than this.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 
+/// How long a request waits for a place in the pool, and for a connection to be opened.
+const PLACE_LIMIT: Duration = Duration::from_secs(5);
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+
 // ANCHOR: connection
 /// A connection to the counter. It speaks the inline commands of Redis: a line there, a line back.
 #[derive(Debug)]
@@ -69,6 +73,13 @@ impl Connection {
         }))
     }
 
+    /// Between two commands the counter says nothing, so anything that can be read is the end, an error or garbage.
+    fn is_alive(&self) -> bool {
+        let read = self.stream.get_ref().try_read(&mut [0]);
+        self.stream.buffer().is_empty()
+            && matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+
     async fn increment(&mut self, page: &str) -> io::Result<u64> {
         let result = self.try_increment(page).await;
         self.broken = result.is_err();
@@ -97,6 +108,8 @@ pub(crate) struct Pool {
     counter: String,
     reaper: ReaperHandle,
     places: Arc<Semaphore>,
+    /// How long the counter may take to answer.
+    answer_limit: Duration,
     /// `None` after the end of the pool.
     idle: Mutex<Option<Vec<Reaped<Connection>>>>,
 }
@@ -105,15 +118,19 @@ impl Pool {
     /// Counts a visit. This future may be dropped at any time.
     pub(crate) async fn visit(&self, page: &str) -> io::Result<u64> {
         let places = Arc::clone(&self.places);
-        let place = places.acquire_owned().await.map_err(io::Error::other)?;
+        let place = timeout(PLACE_LIMIT, places.acquire_owned()).await?;
+        let place = place.map_err(io::Error::other)?;
         let mut connection = match self.idle_connection() {
             Some(connection) => connection,
-            None => self.reaper.adopt(Connection::open(&self.counter).await?),
+            None => {
+                let opened = timeout(CONNECT_LIMIT, Connection::open(&self.counter)).await;
+                self.reaper.adopt(opened??)
+            }
         };
         connection.place = Some(place);
         // Here we can be cancelled, or fail. That drops the connection,
         // so the reaper closes it, and then its place is free.
-        let count = connection.increment(page).await?;
+        let count = timeout(self.answer_limit, connection.increment(page)).await??;
         // Only a connection whose command was answered goes back.
         self.put_back(connection);
         Ok(count)
@@ -122,19 +139,36 @@ impl Pool {
 // ANCHOR_END: pool
 
 impl Pool {
-    pub(crate) fn new(counter: String, size: usize, reaper: ReaperHandle) -> Self {
+    pub(crate) fn new(
+        counter: String,
+        size: usize,
+        answer_limit: Duration,
+        reaper: ReaperHandle,
+    ) -> Self {
         Self {
             counter,
             reaper,
             places: Arc::new(Semaphore::new(size)),
+            answer_limit,
             idle: Mutex::new(Some(Vec::new())),
         }
     }
 
+    // ANCHOR: idle
+    /// A connection that the counter has closed meanwhile, as at a restart, is not handed out.
     fn idle_connection(&self) -> Option<Reaped<Connection>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.as_mut()?.pop()
+        let idle = idle.as_mut()?;
+        loop {
+            let mut connection = idle.pop()?;
+            if connection.is_alive() {
+                return Some(connection);
+            }
+            // It is dropped here, and there is no goodbye to say on it.
+            connection.broken = true;
+        }
     }
+    // ANCHOR_END: idle
 
     fn put_back(&self, mut connection: Reaped<Connection>) {
         // Let go at the end: who gets the place next must find the connection.

@@ -78,6 +78,56 @@ async fn a_counter_that_is_gone_is_a_bad_gateway_and_no_error_of_the_shutdown() 
 }
 
 #[tokio::test]
+async fn a_counter_that_was_restarted_costs_no_request() {
+    let mut counter = Counter::start().await;
+    let service = Service::start(&["--counter", &counter.address]).await;
+    counter.set_mode(Mode::Silent);
+    let mut visits = service.spawn_visits(8);
+    counter
+        .until("every command", |heard| commands(heard) == 8)
+        .await;
+    counter.set_mode(Mode::Answers);
+    while let Some(visit) = visits.join_next().await {
+        assert_eq!(visit.unwrap().unwrap().0, StatusCode::OK);
+    }
+
+    // Eight connections are idle, and none of them outlives this.
+    counter.stop().await;
+    let counter = Counter::start_at(&counter.address).await;
+    for count in 1..=8 {
+        service
+            .expect_answer("home", StatusCode::OK, &format!("{count}\n"))
+            .await;
+    }
+    assert_eq!(service.end(Signal::TERM).await, closed());
+    counter.expect_closed_once().await;
+}
+
+/// The limit cancels the visit, and the reaper closes the connection that it used.
+#[tokio::test]
+async fn a_counter_that_does_not_answer_is_a_gateway_timeout() {
+    let counter = Counter::start().await;
+    let args = [
+        "--counter",
+        &counter.address,
+        "--connections",
+        "1",
+        "--answer-ms",
+        "500",
+    ];
+    let service = Service::start(&args).await;
+    counter.set_mode(Mode::Silent);
+    let (status, _) = service.visitor.visit("home").await.unwrap();
+    assert_eq!(status, StatusCode::GATEWAY_TIMEOUT);
+
+    // The only place in the pool is free again.
+    counter.set_mode(Mode::Answers);
+    service.expect_answer("home", StatusCode::OK, "2\n").await;
+    assert_eq!(service.end(Signal::TERM).await, closed());
+    assert_eq!(counter.expect_closed_once().await.len(), 2);
+}
+
+#[tokio::test]
 async fn the_pool_opens_no_more_connections_than_it_may() {
     let counter = Counter::start().await;
     let service = Service::start(&["--counter", &counter.address, "--connections", "2"]).await;
@@ -279,7 +329,11 @@ struct Counter {
 
 impl Counter {
     async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0").await
+    }
+
+    async fn start_at(address: &str) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (mode, heard) = (
             watch::Sender::new(Mode::Answers),
