@@ -1,0 +1,91 @@
+// Opens every page of the built book in headless Chromium: narrow, medium and wide, light and dark.
+//
+// No page may scroll sideways, write an error to the console, ask for anything that is not there or not on this machine,
+// or have a violation of accessibility that axe calls serious or critical.
+//
+// Usage: node pages.mjs [FOLDER [PART-OF-A-NAME]]; the folder is where `mdbook build` wrote to.
+import { createServer } from "node:http";
+import { readFile, readdir } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { extname, join, relative, resolve } from "node:path";
+import { chromium } from "playwright-core";
+
+const require = createRequire(import.meta.url);
+const AXE = await readFile(require.resolve("axe-core/axe.min.js"), "utf8");
+const FOLDER = resolve(process.argv[2] ?? join(import.meta.dirname, "../../target/book-html"));
+const ONLY = process.argv[3] ?? "";
+const WIDTHS = [390, 768, 1440];
+const THEMES = ["light", "ayu"];
+// axe takes its time. What it sees depends on the theme, and hardly on the width.
+const WIDTH_OF_AXE = 390;
+const TYPES = {
+  ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml",
+  ".png": "image/png", ".woff2": "font/woff2", ".json": "application/json",
+};
+
+async function pages(folder) {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".html"))
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    // The table of contents that readers without JavaScript get is a frame, not a page; rustdoc has tests of its own.
+    .filter((page) => !["toc.html", "print.html"].includes(page) && !page.startsWith("doc/"))
+    .filter((page) => page.includes(ONLY))
+    .sort();
+}
+
+function serve(folder) {
+  const server = createServer(async (request, response) => {
+    const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
+    try {
+      const body = await readFile(join(folder, path.endsWith("/") ? `${path}index.html` : path));
+      response.writeHead(200, { "content-type": TYPES[extname(path)] ?? "application/octet-stream" });
+      response.end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  return new Promise((done) => server.listen(0, "127.0.0.1", () => done(server)));
+}
+
+const server = await serve(FOLDER);
+const origin = `http://127.0.0.1:${server.address().port}`;
+const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+const all = await pages(FOLDER);
+const faults = [];
+for (const theme of THEMES) {
+  for (const width of WIDTHS) {
+    const context = await browser.newContext({ viewport: { width, height: 900 } });
+    await context.addInitScript((theme) => localStorage.setItem("mdbook-theme", theme), theme);
+    const page = await context.newPage();
+    let where = "";
+    const fault = (what) => faults.push(`${where} (${width} px, ${theme}): ${what}`);
+    page.on("console", (message) => message.type() === "error" && fault(`console: ${message.text()}`));
+    page.on("pageerror", (error) => fault(`script: ${error.message}`));
+    page.on("request", (request) => {
+      if (!request.url().startsWith(origin) && !request.url().startsWith("data:")) fault(`asks ${request.url()}`);
+    });
+    page.on("response", (response) => response.status() >= 400 && fault(`${response.status()} ${response.url()}`));
+    for (where of all) {
+      await page.goto(`${origin}/${where}`, { waitUntil: "load" });
+      const sideways = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      if (sideways > 0) fault(`scrolls sideways by ${sideways} px`);
+      if (width === WIDTH_OF_AXE) {
+        await page.evaluate(AXE);
+        const { violations } = await page.evaluate(() => axe.run({ resultTypes: ["violations"] }));
+        for (const { id, impact, nodes } of violations) {
+          if (["serious", "critical"].includes(impact)) {
+            fault(`${impact} ${id}, ${nodes.length} times, first ${nodes[0].target} ${nodes[0].html.slice(0, 160)}`);
+          }
+        }
+      }
+    }
+    await context.close();
+  }
+}
+await browser.close();
+server.close();
+console.log(faults.join("\n"));
+console.log(`${all.length} pages at ${WIDTHS.join(", ")} px in ${THEMES.join(" and ")}: ${faults.length} faults`);
+process.exit(faults.length === 0 && all.length > 0 ? 0 : 1);
