@@ -267,13 +267,14 @@ async fn a_slow_disk_does_not_starve_the_queue() {
         }
     })
     .await;
+    // Before the end, which takes long when the lines are starved.
+    // Some thousands may still have been on their way, or are one queue for each sync.
+    // A worker that has its second between two syncs takes hundreds of thousands.
+    assert!(oks >= 30_000, "{oks} lines in 4 s");
     worker.send(Signal::TERM);
     let (_, heard) = within("the client", client).await.unwrap();
     worker.expect_success().await;
     assert_eq!(folder.lines().len(), heard);
-    // It was a handful when a late sync was due again at once.
-    // A queue that is filled anew in each of three rounds is far more.
-    assert!(oks >= 3000, "{oks} lines in 4 s");
 }
 
 #[tokio::test]
