@@ -6,6 +6,7 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt::{self, Debug, Display, Write};
 use std::io;
@@ -30,12 +31,25 @@ static ASKED: AtomicUsize = AtomicUsize::new(0);
 
 /// Calls every method of the reaper that takes `&self`, and every one of a value that it has adopted.
 fn ask_everything(handle: &ReaperHandle) {
+    thread_local! {
+        static DEPTH: Cell<usize> = const { Cell::new(0) };
+    }
+    // What it takes and drops calls back again, and each of those. Twice is enough.
+    if DEPTH.get() == 2 {
+        return;
+    }
+    DEPTH.set(DEPTH.get() + 1);
+    ask(handle);
+    DEPTH.set(DEPTH.get() - 1);
+}
+
+fn ask(handle: &ReaperHandle) {
     ASKED.fetch_add(1, Ordering::SeqCst);
-    let _ = (
-        handle.pending(),
-        handle.take_errors(),
-        format!("{handle:?}"),
-    );
+    let _ = (handle.pending(), format!("{handle:?}"));
+    // Shown, since a list that is taken here is in none of those that come later.
+    if let Some(errors) = handle.take_errors() {
+        let _ = format!("{errors}");
+    }
     let plain = || AsyncDropWith::new(1, async |_| io::Result::Ok(()));
     let mut value = handle.adopt(plain());
     *value.deref_twice() += 1;
@@ -269,6 +283,12 @@ fn life(panics: Option<&'static str>) -> Callback {
         }));
 
         let handle = reaper.handle();
+        // Still in use for a moment, so that there is something to wait for.
+        let in_use = reaper.adopt(value());
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            drop(in_use);
+        });
         // Waited for, with a waker of its own. A panic of the waker may come out of this call.
         let ended = loop {
             match catch_unwind_future(with_bell(&callback, reaper.async_drop())).await {
@@ -308,7 +328,7 @@ impl Callback {
     /// The spawner is called by the hand-overs that it makes itself.
     fn call_unless_nested(&self, place: &'static str) {
         thread_local! {
-            static NESTED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+            static NESTED: Cell<bool> = const { Cell::new(false) };
         }
         if !NESTED.replace(true) {
             let called = catch_unwind(AssertUnwindSafe(|| self.call(place)));
