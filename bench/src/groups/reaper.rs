@@ -170,7 +170,7 @@ pub(super) fn share(threads: usize) -> Group {
     let runtime = runtime_of(threads);
     Group {
         id: format!("share-{threads}"),
-        title: format!("Share a reaper between 64 tasks on {threads} threads"),
+        title: format!("Share a reaper between 64 tasks, threads: {threads}"),
         operation: "In each of 64 tasks a value is created, guarded, registered, and cleaned up by its owner. The time is that of 64 values.".into(),
         values: None,
         contenders: vec![
@@ -189,15 +189,6 @@ pub(super) fn share(threads: usize) -> Group {
                 })
                 .await;
             }),
-            Contender::new(PLAIN_GUARD, async |times, stopwatch| {
-                in_tasks(runtime, stopwatch, times, |times| async move {
-                    for id in 0..times {
-                        let mut session = AsyncDropGuard::new(Session::new(id));
-                        session.async_drop().await.expect(CLOSES);
-                    }
-                })
-                .await;
-            }),
             Contender::new(REAPER, async |times, stopwatch| {
                 let mut reaper = AsyncDropReaper::new();
                 in_tasks(runtime, stopwatch, times, |times| {
@@ -211,6 +202,15 @@ pub(super) fn share(threads: usize) -> Group {
                 })
                 .await;
                 reaper.async_drop().await.expect(CLOSES);
+            }),
+            Contender::new(PLAIN_GUARD, async |times, stopwatch| {
+                in_tasks(runtime, stopwatch, times, |times| async move {
+                    for id in 0..times {
+                        let mut session = AsyncDropGuard::new(Session::new(id));
+                        session.async_drop().await.expect(CLOSES);
+                    }
+                })
+                .await;
             }),
         ],
     }
