@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::fmt::{self, Debug};
 use std::mem;
 use std::ops::{Deref, DerefMut};
@@ -10,7 +9,7 @@ use crate::held_error::HeldError;
 use crate::incident::{self, Incident, IncidentKind};
 use crate::kept_error::KeptError;
 use crate::no_clone::no_clone;
-use crate::origin::ValueOrigin;
+use crate::origin::{Name, ValueOrigin};
 use crate::panics::contain_panic;
 
 /// Holds a value that must be cleaned up with an `.await`, and tells you if that was forgotten.
@@ -481,7 +480,7 @@ impl<T: Debug> AsyncDropGuard<T> {
     }
 
     /// Reports that the cleanup was missed, of a value under this name, and drops the value. Then the guard is done.
-    pub(crate) fn miss_cleanup(&mut self, name: Option<Cow<'static, str>>) {
+    pub(crate) fn miss_cleanup(&mut self, name: Option<Name>) {
         if !self.is_dropped() {
             self.report_missed_cleanup(name);
             self.end_in_place();
@@ -490,7 +489,7 @@ impl<T: Debug> AsyncDropGuard<T> {
 
     /// What happens if a guard goes out of scope with a value that is not cleaned up: the whole policy.
     #[cold]
-    fn report_missed_cleanup(&mut self, name: Option<Cow<'static, str>>) {
+    fn report_missed_cleanup(&mut self, name: Option<Name>) {
         let guard = EndedInPlace(self);
         let State::Alive { value, interrupted } = &guard.0.state else {
             return;
