@@ -353,6 +353,7 @@ impl<T: Debug> AsyncDropGuard<T> {
     /// # }
     /// ```
     #[track_caller]
+    // asyncdrop: allow(dropped-armed): the value was taken out, so the guard is empty
     pub fn unsafe_into_inner_dont_drop(mut self) -> T {
         match self.take_value() {
             Some((value, _)) => value,
@@ -405,6 +406,7 @@ impl<T: Debug> AsyncDropGuard<T> {
     /// # }
     /// ```
     #[track_caller]
+    // asyncdrop: allow(dropped-armed): the value was taken out, so the guard is empty
     pub fn map_unsafe<U: Debug>(mut self, f: impl FnOnce(T) -> U) -> AsyncDropGuard<U> {
         match self.take_value() {
             Some((value, interrupted)) => AsyncDropGuard {

@@ -50,6 +50,7 @@ impl<T: Debug> Adopted<T> {
     }
 
     /// Reports a value that will not be cleaned up, and drops it, in a place that must not panic.
+    // asyncdrop: allow(dropped-inside): the guard has just reported its value, which this drops
     pub(super) fn report(mut self: Box<Self>) {
         let name = self.name.take();
         contain_panic(|| self.guard.miss_cleanup(name));
@@ -57,6 +58,7 @@ impl<T: Debug> Adopted<T> {
     }
 
     /// Drops a value that was reported in another way.
+    // asyncdrop: allow(dropped-inside): the guard has ended without a report, because `shutdown` has named the value
     fn abandon(mut self: Box<Self>) {
         contain_panic(|| self.guard.end_in_place());
         contain_panic(|| drop(self));
@@ -88,6 +90,7 @@ where
     T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
 {
     /// Not an `async fn`, because that keeps room for the job twice: for its argument and for its variable.
+    // asyncdrop: allow(dropped-inside): `end` takes the value out, and so does the drop of a job that is not run to its end
     fn run(mut self) -> impl Future<Output = ()> + Send {
         #[cfg(feature = "tracing")]
         let span = self.span();
@@ -117,6 +120,7 @@ where
         )
     }
 
+    // asyncdrop: allow(dropped-inside): only if the guard is done
     fn end(&mut self, error: Option<CleanupError>) {
         let Some((adopted, adoption)) = self.0.take() else {
             return;

@@ -338,7 +338,7 @@ impl Walk<'_> {
                 }
                 if !matches!(state.condition(&of), Some(Condition::Clean)) {
                     let way = Way::Call(block);
-                    self.report_now(Kind::Inside, of.clone(), owner, None, way, block);
+                    self.report(Kind::Inside, of.clone(), owner, None, way, block);
                 }
                 if name == "clear" {
                     state.set(&of, Condition::Clean);
@@ -352,7 +352,7 @@ impl Walk<'_> {
         let key = argument.key.clone().unwrap_or_default();
         let written = argument.written.clone();
         let way = Way::Call(block);
-        self.report_now(Kind::Leaked, key, written, None, way, block);
+        self.report(Kind::Leaked, key, written, None, way, block);
     }
 
     /// Hands what was in an argument on to the result, if it is of a type that can hold it.
@@ -459,20 +459,26 @@ impl Walk<'_> {
     fn futures_of(arguments: &[Argument], state: &State) -> Vec<(String, u128)> {
         let mut of = Vec::new();
         for (position, argument) in arguments.iter().enumerate() {
+            // The branches of `select(a, b)` are its parameters.
+            let branch_of = |branch| {
+                if arguments.len() > 1 {
+                    position as u128
+                } else {
+                    branch
+                }
+            };
             for (_, entry) in &argument.entries {
                 match entry {
                     Entry::Known(Known::Future(cleanups)) => {
-                        for (cleaned, branch) in &cleanups.of {
-                            // The branches of `select(a, b)` are its parameters.
-                            let branch = if arguments.len() > 1 {
-                                position as u128
-                            } else {
-                                *branch
-                            };
-                            of.push((cleaned.clone(), branch));
-                        }
+                        let cleanups = cleanups.of.iter();
+                        of.extend(
+                            cleanups.map(|(cleaned, branch)| (cleaned.clone(), branch_of(*branch))),
+                        );
                     }
-                    Entry::Known(Known::Reference(to)) => of.extend(futures_within(to, state)),
+                    Entry::Known(Known::Reference(to)) => {
+                        let found = futures_within(to, state).into_iter();
+                        of.extend(found.map(|(cleaned, branch)| (cleaned, branch_of(branch))));
+                    }
                     _ => {}
                 }
             }
@@ -641,6 +647,10 @@ fn ending(function: &str, name: &str) -> Ending {
     }
     if name.starts_with("try_join") {
         return Ending::IfOk;
+    }
+    // Its `Either` says which of the two has ended.
+    if name == "select" {
+        return Ending::Branch;
     }
     if name.starts_with("select") || name == "race" {
         return Ending::Unknown;

@@ -20,7 +20,7 @@ pub(super) struct Owner {
     pub origin: Option<u32>,
     pub written_type: String,
     /// The parts that were cleaned up or moved out of it.
-    pub without: Vec<String>,
+    pub without: BTreeSet<String>,
     /// The container out of which it was taken, if that is empty where nothing came out.
     pub taken_from: Option<String>,
 }
@@ -31,7 +31,7 @@ impl Owner {
             condition,
             origin,
             written_type: written_type.to_owned(),
-            without: Vec::new(),
+            without: BTreeSet::new(),
             taken_from: None,
         }
     }
@@ -86,8 +86,6 @@ pub(super) struct State {
     pub last: u32,
     /// The call whose error is on its way out.
     pub failed: Option<u32>,
-    /// The findings of the path that are not confirmed yet.
-    pub dropped: BTreeSet<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -192,10 +190,11 @@ impl State {
                 let part = key[whole.len()..].to_owned();
                 if let Some(owner) = self.owners.get_mut(&whole) {
                     match condition {
-                        Condition::Clean => owner.without.push(part),
+                        Condition::Clean => {
+                            owner.without.insert(part);
+                        }
                         other => owner.condition = owner.condition.max(other),
                     }
-                    owner.without.dedup();
                 }
             } else {
                 let owner = Owner::new(condition, None, "");

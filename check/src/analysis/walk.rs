@@ -9,6 +9,7 @@ use crate::types::{Owns, name_and_parameters};
 
 use super::calls::last_name;
 use super::key::{captured, is_foreign, key, wholes};
+use super::live::{live, returning};
 use super::state::{Cleanups, Condition, Ending, Entry, Known, Owner, State};
 use super::{Finding, Kind, Krate, Outcome, Summary, Way};
 
@@ -23,10 +24,9 @@ pub(super) struct Walk<'a> {
     first: Option<u32>,
     /// The containers whose elements are cleaned up one by one somewhere in the function.
     pub(super) emptied: BTreeSet<String>,
-    /// What a path has dropped, numbered as in [`State::dropped`].
-    candidates: Vec<Finding>,
-    /// The candidates that are no mere prelude to a panic.
-    confirmed: BTreeSet<u32>,
+    findings: Vec<Finding>,
+    /// The blocks after which the function can return. What is dropped elsewhere is the prelude to a panic.
+    returning: BTreeSet<u32>,
     /// The locals that are read after the start of a block, or lent to something.
     live: BTreeMap<u32, BTreeSet<u32>>,
     /// The parameters, or captured variables, that are references to guards.
@@ -45,22 +45,17 @@ pub(super) fn look_at(krate: &Krate, body: &Body) -> Outcome {
             resume: BTreeMap::new(),
             first: None,
             emptied: emptied.clone(),
-            candidates: Vec::new(),
-            confirmed: BTreeSet::new(),
-            live: super::live::live(body),
+            findings: Vec::new(),
+            returning: returning(body),
+            live: live(body),
             lent: BTreeSet::new(),
             summary: None,
             given_up: false,
         };
         walk.run();
         if walk.emptied == emptied || walk.given_up {
-            let confirmed = walk.confirmed;
-            let numbered = (0_u32..).zip(walk.candidates);
             return Outcome {
-                findings: numbered
-                    .filter(|(number, _)| confirmed.contains(number))
-                    .map(|(_, finding)| finding)
-                    .collect(),
+                findings: walk.findings,
                 given_up: walk.given_up,
                 summary: walk.summary.unwrap_or_default(),
             };
@@ -178,9 +173,6 @@ impl Walk<'_> {
         work: &mut Vec<(u32, State)>,
     ) {
         let mut noted = None;
-        if matches!(block.terminator, Terminator::Return) {
-            self.confirmed.extend(&state.dropped);
-        }
         for (statement, _) in &block.statements {
             match statement {
                 Statement::Assign(into, value) => self.assign(number, into, value, &mut state),
@@ -295,7 +287,7 @@ impl Walk<'_> {
                 if let Some(whole) = state.owners.get_mut(&whole) {
                     owner.condition = whole.condition;
                     owner.origin = whole.origin;
-                    whole.without.push(part);
+                    whole.without.insert(part);
                 }
             } else if entries.is_empty() && !is_foreign(&from) && captured(&from).is_none() {
                 // Nothing was ever put there, so nothing is in it.
@@ -581,7 +573,7 @@ impl Walk<'_> {
         if self.krate.types.variant_owns(written, variant) == Some(false) {
             let taken_from = state.owners.get(of).and_then(|o| o.taken_from.clone());
             if let Some(container) = taken_from {
-                state.set(&container, Condition::Clean);
+                self.clean(&container, state);
             }
             if state.condition(of).is_some() || is_foreign(of) {
                 state.set(of, Condition::Clean);
@@ -591,7 +583,7 @@ impl Walk<'_> {
             Some(Known::Element(container))
                 if type_name == "Option" && variant == 0 && self.emptied.contains(&container) =>
             {
-                state.set(&container, Condition::Clean);
+                self.clean(&container, state);
             }
             Some(Known::Polled(cleanups)) if type_name == "Poll" => {
                 match (variant, cleanups.ending) {
@@ -627,7 +619,6 @@ impl Walk<'_> {
         if let (Some(noted), false) = (noted, self.resume.is_empty()) {
             if noted > 2 {
                 self.cancellation(block, &state);
-                state.dropped.clear();
                 if let Some(target) = self.resume.get(&noted) {
                     work.push((*target, state));
                 }
@@ -692,7 +683,7 @@ impl Walk<'_> {
                 Some(failed) => Way::QuestionMark(failed),
                 None => Way::After(state.last),
             };
-            self.report_now(
+            self.report(
                 Kind::Inside,
                 format!("self.{name}"),
                 written.clone(),
@@ -729,7 +720,7 @@ impl Walk<'_> {
             }
             let (key, written, origin) = (key.clone(), owner.written_type.clone(), owner.origin);
             let way = Way::Await(state.last);
-            self.report_now(Kind::Cancellation, key, written, origin, way, block);
+            self.report(Kind::Cancellation, key, written, origin, way, block);
         }
     }
 
@@ -796,16 +787,21 @@ impl Walk<'_> {
                 (within.is_empty() || !emptied).then_some(Kind::Inside)
             }
         };
-        if let Some(kind) = kind {
-            let written = written.to_owned();
-            let number = self.report(kind, place.to_owned(), written, origin, way, block);
-            state.dropped.insert(number);
+        if let (Some(kind), true) = (kind, self.returning.contains(&block)) {
+            self.report(
+                kind,
+                place.to_owned(),
+                written.to_owned(),
+                origin,
+                way,
+                block,
+            );
         }
         if within.is_empty() {
             if let Some(whole) = state.whole_of(place) {
                 let part = place[whole.len()..].to_owned();
                 if let Some(owner) = state.owners.get_mut(&whole) {
-                    owner.without.push(part);
+                    owner.without.insert(part);
                 }
             }
         }
@@ -820,13 +816,14 @@ impl Walk<'_> {
         origin: Option<u32>,
         way: Way,
         at: u32,
-    ) -> u32 {
-        let known = self.candidates.iter().position(|other| {
-            (other.kind, &other.key, other.way, other.at) == (kind, &key, way, at)
-        });
-        let number = known.unwrap_or_else(|| {
+    ) {
+        let known = self
+            .findings
+            .iter()
+            .any(|other| (other.kind, &other.key, other.way, other.at) == (kind, &key, way, at));
+        if !known {
             let span = self.span_of(way);
-            self.candidates.push(Finding {
+            self.findings.push(Finding {
                 kind,
                 key,
                 written_type,
@@ -835,23 +832,7 @@ impl Walk<'_> {
                 at,
                 span,
             });
-            self.candidates.len() - 1
-        });
-        u32::try_from(number).unwrap_or(u32::MAX)
-    }
-
-    /// Notes a finding that stands whatever the path leads to.
-    pub(super) fn report_now(
-        &mut self,
-        kind: Kind,
-        key: String,
-        written_type: String,
-        origin: Option<u32>,
-        way: Way,
-        at: u32,
-    ) {
-        let number = self.report(kind, key, written_type, origin, way, at);
-        self.confirmed.insert(number);
+        }
     }
 
     fn span_of(&self, way: Way) -> Option<Span> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use asyncdrop::{async_drop_all, with_async_drop, with_async_drop_2, with_async_drop_2_infallible};
+use std::pin::pin;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -63,6 +64,29 @@ pub async fn selected_and_resumed() -> Result<(), Failed> {
         () = tokio::time::sleep(LIMIT) => {}
     }
     session.async_drop().await
+}
+
+// finds: nothing
+pub async fn either_ended_or_resumed() -> Result<(), Failed> {
+    use ::futures::future::{Either, select};
+    let mut session = open();
+    let result = match select(pin!(session.async_drop()), pin!(step())).await {
+        Either::Left((result, _)) => Some(result),
+        Either::Right(_) => None,
+    };
+    if let Some(result) = result {
+        return result;
+    }
+    session.async_drop().await
+}
+
+// finds: dropped-interrupted end
+pub async fn either_ended_or_dropped() {
+    use ::futures::future::{Either, select};
+    let mut session = open();
+    if let Either::Left((result, _)) = select(pin!(session.async_drop()), pin!(step())).await {
+        result.unwrap();
+    }
 }
 
 // finds: nothing

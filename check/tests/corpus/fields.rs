@@ -137,3 +137,40 @@ pub struct Derived {
     left: AsyncDropGuard<Session>,
     right: AsyncDropGuard<Session>,
 }
+
+pub struct Pool {
+    sessions: Vec<AsyncDropGuard<Session>>,
+}
+
+impl Pool {
+    // finds: nothing
+    pub async fn close_all(&mut self) {
+        for session in &mut self.sessions {
+            session.async_drop().await.unwrap();
+        }
+    }
+
+    // finds: nothing
+    pub async fn look_at_all(&mut self) {
+        for session in &mut self.sessions {
+            session.0 += 1;
+            step().await.ok();
+        }
+    }
+}
+
+// finds: nothing
+pub async fn a_pool_closed_by_its_method() {
+    let mut pool = Pool {
+        sessions: vec![open()],
+    };
+    pool.close_all().await;
+}
+
+// finds: dropped-inside end
+pub async fn a_pool_only_looked_at() {
+    let mut pool = Pool {
+        sessions: vec![open()],
+    };
+    pool.look_at_all().await;
+}
