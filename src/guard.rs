@@ -37,8 +37,9 @@ use crate::panics::contain_panic;
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("report.txt");
 /// let mut report = AsyncDropGuard::new(Report(File::create(path).await?));
-/// report.0.write_all(b"all is well").await?;
+/// let written = report.0.write_all(b"all is well").await;
 /// report.async_drop().await?;
+/// written?;
 /// # Ok(())
 /// # }
 /// ```
@@ -347,7 +348,8 @@ impl<T: Debug> AsyncDropGuard<T> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> io::Result<()> {
     /// let mut log = AsyncDropGuard::new(Log { out: BufWriter::new(Vec::new()) });
-    /// log.out.write_all(b"started").await?;
+    /// let started = log.out.write_all(b"started").await;
+    /// started.expect("it stays in the buffer");
     /// assert_eq!(Log::finish(log).await?, b"started");
     /// # Ok(())
     /// # }

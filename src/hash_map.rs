@@ -69,10 +69,12 @@ use crate::guard::AsyncDropGuard;
 /// let mut connections = AsyncDropHashMap::new();
 /// assert!(connections.insert("ada", AsyncDropGuard::new(Connection(ours))).is_none());
 ///
-/// if let Some(connection) = connections.get_mut("ada") {
-///     connection.0.write_all(b"hello, ").await?;
-/// }
+/// let sent = match connections.get_mut("ada") {
+///     Some(connection) => connection.0.write_all(b"hello, ").await,
+///     None => Ok(()),
+/// };
 /// connections.async_drop().await?;
+/// sent?;
 ///
 /// let mut heard = String::new();
 /// theirs.read_to_string(&mut heard).await?;

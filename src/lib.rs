@@ -37,8 +37,9 @@
 //! # async fn main() -> std::io::Result<()> {
 //! let (ours, mut theirs) = tokio::io::duplex(64);
 //! let mut connection = Connection::new(ours);
-//! connection.stream.write_all(b"hello\n").await?;
+//! let sent = connection.stream.write_all(b"hello\n").await;
 //! connection.async_drop().await?;
+//! sent?;
 //!
 //! let mut heard = String::new();
 //! theirs.read_to_string(&mut heard).await?;

@@ -59,11 +59,15 @@ use crate::guard::AsyncDropGuard;
 /// # let folder = tempfile::tempdir()?;
 /// # let path = &folder.path().join("journal.txt");
 /// let mut journal = AsyncDropResult::new(Journal::open(path).await);
-/// match journal.as_mut() {
-///     Ok(journal) => journal.0.write_all(b"started").await?,
-///     Err(error) => eprintln!("running without a journal: {error}"),
-/// }
+/// let written = match journal.as_mut() {
+///     Ok(journal) => journal.0.write_all(b"started").await,
+///     Err(error) => {
+///         eprintln!("running without a journal: {error}");
+///         Ok(())
+///     }
+/// };
 /// journal.async_drop().await?;
+/// written?;
 /// # assert_eq!(std::fs::read(path)?, b"started");
 /// # let mut second = AsyncDropResult::new(Journal::open(path).await);
 /// # assert_eq!(second.as_mut().unwrap_err().kind(), io::ErrorKind::AlreadyExists);

@@ -82,10 +82,11 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// let database = stack.push(AsyncDropGuard::new(Database(stream)));
 /// stack.push(AsyncDropGuard::new(Server));
 ///
-/// stack[database].0.write_all(b"hello, ").await?;
+/// let sent = stack[database].0.write_all(b"hello, ").await;
 ///
 /// // First the server, then the database.
 /// stack.async_drop().await.map_err(io::Error::other)?;
+/// sent?;
 /// # let mut heard = String::new();
 /// # theirs.read_to_string(&mut heard).await?;
 /// # assert_eq!(heard, "hello, goodbye");

@@ -35,7 +35,9 @@ use crate::guard::AsyncDropGuard;
 /// # Examples
 ///
 /// ```
-/// use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropTokioMutex, async_trait};
+/// use asyncdrop::{
+///     AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropTokioMutex, async_trait, with_async_drop_2,
+/// };
 /// use std::io;
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 ///
@@ -51,17 +53,23 @@ use crate::guard::AsyncDropGuard;
 ///     }
 /// }
 ///
+/// type Shared = AsyncDropGuard<AsyncDropArc<AsyncDropTokioMutex<Connection>>>;
+///
+/// async fn say(text: &str, connection: Shared) -> io::Result<()> {
+///     with_async_drop_2!(connection, {
+///         connection.lock().await.0.write_all(text.as_bytes()).await
+///     })
+/// }
+///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> io::Result<()> {
 /// let (ours, mut theirs) = tokio::io::duplex(64);
 /// let connection = AsyncDropGuard::new(Connection(ours));
-/// let mut first = AsyncDropArc::new(AsyncDropTokioMutex::new(connection));
-/// let mut second = AsyncDropArc::clone(&first);
+/// let first = AsyncDropArc::new(AsyncDropTokioMutex::new(connection));
+/// let second = AsyncDropArc::clone(&first);
 ///
-/// first.lock().await.0.write_all(b"hello, ").await?;
-/// first.async_drop().await?;
-/// second.lock().await.0.write_all(b"hello again, ").await?;
-/// second.async_drop().await?;
+/// let (one, other) = tokio::join!(say("hello, ", first), say("hello again, ", second));
+/// one.and(other)?;
 ///
 /// let mut heard = String::new();
 /// theirs.read_to_string(&mut heard).await?;

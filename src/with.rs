@@ -118,8 +118,9 @@ impl<P> Unshared<P> {
 /// let mut service = Service {
 ///     upstream: AsyncDropWith::boxed(stream, async |mut stream| stream.write_all(b"bye\n").await),
 /// };
-/// service.upstream.write_all(b"hello\n").await?;
+/// let sent = service.upstream.write_all(b"hello\n").await;
 /// service.upstream.async_drop().await?;
+/// sent?;
 ///
 /// let mut heard = String::new();
 /// server.read_to_string(&mut heard).await?;

@@ -111,6 +111,7 @@ impl Upload {
     }
 
     /// Ends the upload, and gives its file back.
+    // asyncdrop: allow(dropped-armed): the lease was given back before the upload is taken apart
     pub async fn into_file(this: AsyncDropGuard<Self>) -> io::Result<File> {
         let (this, ()) = async_drop_on_err(this, async |upload| {
             upload.out.flush().await?;

@@ -20,8 +20,8 @@ impl AsyncDrop for Outbox {
 async fn main() -> anyhow::Result<()> {
     let (mails, _relay) = mpsc::channel(8);
     let mut outboxes = AsyncDropHashMap::new();
-    let pushed_out = outboxes.insert("office", AsyncDropGuard::new(Outbox { mails }));
+    let office = AsyncDropGuard::new(Outbox { mails });
+    assert!(outboxes.insert("office", office).is_none());
     outboxes.async_drop().await?;
-    assert!(pushed_out.is_none());
     Ok(())
 }
