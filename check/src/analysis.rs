@@ -85,6 +85,15 @@ pub enum Way {
     Await(u32),
 }
 
+/// How a closure or a coroutine gets what it owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Given {
+    /// By capturing it, in this position.
+    Captured(usize),
+    /// As an argument of whoever calls the closure.
+    Argument,
+}
+
 /// One guard that one function can drop.
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -95,6 +104,8 @@ pub struct Finding {
     pub written_type: String,
     /// The call that made it, if a call did.
     pub origin: Option<u32>,
+    /// How a closure or a coroutine got it: what was clean already when it did is no mistake.
+    pub given: Option<Given>,
     pub way: Way,
     /// The block that drops it.
     pub at: u32,
@@ -118,7 +129,12 @@ pub struct Outcome {
     /// The paths were too many to look at each.
     pub given_up: bool,
     pub summary: Summary,
+    /// What the closures and coroutines got that are made here, each with whether all of it was clean.
+    pub gives: Gives,
 }
+
+/// By the type of the closure or coroutine, and by how it gets the guard: whether each one was clean.
+pub type Gives = BTreeMap<(String, Given), bool>;
 
 /// The functions of a crate that have to do with guards.
 #[derive(Debug, Default)]
@@ -158,6 +174,29 @@ impl Krate {
         let mut outcome = walk::look_at(self, body);
         outcome.findings.extend(results::thrown_away(body));
         outcome
+    }
+
+    /// Looks at all functions, in their order.
+    ///
+    /// What a closure drops is no mistake if those that call it only ever give it what is clean.
+    pub fn look(&self) -> Vec<Outcome> {
+        let numbers = 0..self.bodies.len();
+        let mut outcomes: Vec<_> = numbers.map(|number| self.look_at(number)).collect();
+        let mut gives = Gives::new();
+        for outcome in &mut outcomes {
+            for (to, clean) in std::mem::take(&mut outcome.gives) {
+                let all = gives.entry(to).or_insert(true);
+                *all = *all && clean;
+            }
+        }
+        for (outcome, body) in outcomes.iter_mut().zip(&self.bodies) {
+            let Some(own) = body.own_type() else { continue };
+            outcome.findings.retain(|finding| {
+                let given = finding.given.map(|given| (own.clone(), given));
+                given.is_none_or(|given| gives.get(&given) != Some(&true))
+            });
+        }
+        outcomes
     }
 
     fn summary_of_body(&self, number: usize) -> Summary {
@@ -216,7 +255,7 @@ impl Krate {
 const BODY_OF: &str = "{asyncfnbodyof";
 
 /// The type of a closure or coroutine without what differs between a definition and its use.
-fn type_key(written: &str) -> Option<String> {
+pub(crate) fn type_key(written: &str) -> Option<String> {
     let start = written.find('{')?;
     if !written[..start]
         .chars()

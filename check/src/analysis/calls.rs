@@ -6,7 +6,7 @@ use crate::types::{Owns, name_and_parameters};
 use super::key::{is_foreign, key};
 use super::state::{Cleanups, Condition, Ending, Entry, Known, Owner, State};
 use super::walk::{Walk, futures_within};
-use super::{Kind, Way};
+use super::{Given, Kind, Way, type_key};
 
 /// What stands between the calls that a reader of the source sees.
 const PLUMBING: [&str; 40] = [
@@ -144,6 +144,17 @@ impl Walk<'_> {
             // What the scopes expand to.
             || function.contains("__private::");
         self.leaves(block, function, &name, &arguments, state);
+        self.give_arguments(&arguments);
+        for argument in &arguments {
+            // It may have another variant afterwards.
+            if argument.written.contains("mut ") {
+                if let Some(of) = argument.target() {
+                    state
+                        .known
+                        .retain(|key, known| key != &of || !matches!(known, Known::Variant(_)));
+                }
+            }
+        }
         state.forget(&into_key);
         if !plumbing {
             state.last = block;
@@ -256,6 +267,19 @@ impl Walk<'_> {
                 state.owners.insert(of, owner);
                 return;
             }
+            (
+                "drain" | "remove" | "swap_remove" | "pop" | "pop_front" | "pop_back" | "insert"
+                | "split_off" | "next",
+                Some(of),
+            ) if self.krate.types.owns(&into_type) != Owns::Nothing
+                && state.condition(&of) == Some(Condition::Clean)
+                && !arguments.iter().any(Argument::is_armed) =>
+            {
+                // What comes out of where everything was cleaned up is clean.
+                let owner = Owner::new(Condition::Clean, Some(block), &into_type);
+                state.owners.insert(into_key, owner);
+                return;
+            }
             ("pop" | "pop_front" | "pop_back" | "pop_first" | "pop_last" | "next", Some(of))
                 if self.krate.types.owns(&into_type) != Owns::Nothing =>
             {
@@ -338,7 +362,7 @@ impl Walk<'_> {
                 }
                 if !matches!(state.condition(&of), Some(Condition::Clean)) {
                     let way = Way::Call(block);
-                    self.report_now(Kind::Inside, of.clone(), owner, None, way, block);
+                    self.report_now(Kind::Inside, of.clone(), owner, None, None, way, block);
                 }
                 if name == "clear" {
                     state.set(&of, Condition::Clean);
@@ -352,7 +376,7 @@ impl Walk<'_> {
         let key = argument.key.clone().unwrap_or_default();
         let written = argument.written.clone();
         let way = Way::Call(block);
-        self.report_now(Kind::Leaked, key, written, None, way, block);
+        self.report_now(Kind::Leaked, key, written, None, None, way, block);
     }
 
     /// Hands what was in an argument on to the result, if it is of a type that can hold it.
@@ -445,6 +469,20 @@ impl Walk<'_> {
         state.known.insert(into.to_owned(), Known::Future(cleanups));
     }
 
+    /// Notes whether what a closure is called with, by a call that got it, is clean.
+    fn give_arguments(&mut self, arguments: &[Argument]) {
+        for argument in arguments {
+            if !argument.written.starts_with('{') {
+                continue;
+            }
+            let Some(to) = type_key(&argument.written) else {
+                continue;
+            };
+            let clean = self.gives_clean(arguments);
+            self.give(to, Given::Argument, clean);
+        }
+    }
+
     /// Whether the containers that were given had nothing in them.
     fn gives_clean(&self, arguments: &[Argument]) -> bool {
         let mut owners = arguments
@@ -472,7 +510,16 @@ impl Walk<'_> {
                             of.push((cleaned.clone(), branch));
                         }
                     }
-                    Entry::Known(Known::Reference(to)) => of.extend(futures_within(to, state)),
+                    Entry::Known(Known::Reference(to)) => {
+                        for (cleaned, branch) in futures_within(to, state) {
+                            let branch = if arguments.len() > 1 {
+                                position as u128
+                            } else {
+                                branch
+                            };
+                            of.push((cleaned, branch));
+                        }
+                    }
                     _ => {}
                 }
             }
@@ -641,6 +688,10 @@ fn ending(function: &str, name: &str) -> Ending {
     }
     if name.starts_with("try_join") {
         return Ending::IfOk;
+    }
+    if name == "select" {
+        // Of two futures, which it returns in an `Either`.
+        return Ending::Branch;
     }
     if name.starts_with("select") || name == "race" {
         return Ending::Unknown;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Given;
 use super::key::{is_within, wholes};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,9 +21,11 @@ pub(super) struct Owner {
     pub origin: Option<u32>,
     pub written_type: String,
     /// The parts that were cleaned up or moved out of it.
-    pub without: Vec<String>,
+    pub without: BTreeSet<String>,
     /// The container out of which it was taken, if that is empty where nothing came out.
     pub taken_from: Option<String>,
+    /// How a closure or a coroutine got it, if it did not make it itself.
+    pub given: Option<Given>,
 }
 
 impl Owner {
@@ -31,8 +34,9 @@ impl Owner {
             condition,
             origin,
             written_type: written_type.to_owned(),
-            without: Vec::new(),
+            without: BTreeSet::new(),
             taken_from: None,
+            given: None,
         }
     }
 }
@@ -61,6 +65,8 @@ pub(super) struct Cleanups {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Known {
     Reference(String),
+    /// A box that was copied on the way to its content, which is in the place of the box.
+    Box(String),
     /// A reference, or an iterator of references, to what is in a container.
     Element(String),
     Future(Cleanups),
@@ -192,10 +198,11 @@ impl State {
                 let part = key[whole.len()..].to_owned();
                 if let Some(owner) = self.owners.get_mut(&whole) {
                     match condition {
-                        Condition::Clean => owner.without.push(part),
+                        Condition::Clean => {
+                            owner.without.insert(part);
+                        }
                         other => owner.condition = owner.condition.max(other),
                     }
-                    owner.without.dedup();
                 }
             } else {
                 let owner = Owner::new(condition, None, "");
