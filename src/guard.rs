@@ -347,6 +347,7 @@ impl<T: Debug> AsyncDropGuard<T> {
     /// # Ok(())
     /// # }
     /// ```
+    // asyncdrop: allow(dropped-armed): `take_value` leaves a guard behind whose drop has nothing to say
     #[track_caller]
     pub fn unsafe_into_inner_dont_drop(mut self) -> T {
         match self.take_value() {
@@ -399,6 +400,7 @@ impl<T: Debug> AsyncDropGuard<T> {
     /// session.async_drop().await.unwrap();
     /// # }
     /// ```
+    // asyncdrop: allow(dropped-armed): `take_value` leaves a guard behind whose drop has nothing to say
     #[track_caller]
     pub fn map_unsafe<U: Debug>(mut self, f: impl FnOnce(T) -> U) -> AsyncDropGuard<U> {
         match self.take_value() {

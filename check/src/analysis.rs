@@ -13,8 +13,8 @@ mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::mir::{Body, Span};
-use crate::types::Types;
+use crate::mir::{Body, Span, dereferenced};
+use crate::types::{Types, name_and_parameters};
 
 pub use calls::last_name;
 pub use names::Named;
@@ -223,12 +223,22 @@ impl Krate {
         let Some(path) = key.strip_prefix(BODY_OF) else {
             return Vec::new();
         };
-        let same = self.by_type.iter().filter(|(other, _)| {
-            other.strip_prefix(BODY_OF).is_some_and(|other| {
-                other.ends_with(&format!("::{path}")) || path.ends_with(&format!("::{other}"))
-            })
+        let is_end = |long: &str, short: &str| {
+            long.strip_suffix(short)
+                .is_some_and(|before| before.ends_with("::"))
+        };
+        let same = self.by_type.iter().filter_map(|(other, numbers)| {
+            let other = other.strip_prefix(BODY_OF)?;
+            let same = is_end(other, path) || is_end(path, other);
+            same.then_some((other.len().min(path.len()), numbers))
         });
-        same.flat_map(|(_, numbers)| numbers.clone()).collect()
+        let same: Vec<_> = same.collect();
+        // `clean_up` is an end of `Slot::clean_up`, but not if there is a function that is called so.
+        let longest = same.iter().map(|(length, _)| *length).max();
+        same.into_iter()
+            .filter(|(length, _)| Some(*length) == longest)
+            .flat_map(|(_, numbers)| numbers.clone())
+            .collect()
     }
 
     /// What every closure or coroutine of this type does. A macro makes several at one place.
@@ -236,9 +246,22 @@ impl Krate {
         self.common(&self.of_type(written))
     }
 
-    /// What every function of this name does.
+    /// What every function of this name does, or every method of this name if it is called by that of its type.
     fn summary_of_name(&self, function: &str) -> Option<Summary> {
-        self.common(self.by_name.get(&last_name(function))?)
+        let numbers = self.by_name.get(&last_name(function))?;
+        let Some(of) = calls::name_before_last(function) else {
+            return self.common(numbers);
+        };
+        let methods: Vec<usize> = numbers
+            .iter()
+            .copied()
+            .filter(|number| self.bodies[*number].is_method_of(&of))
+            .collect();
+        self.common(if methods.is_empty() {
+            numbers
+        } else {
+            &methods
+        })
     }
 
     fn common(&self, numbers: &[usize]) -> Option<Summary> {
@@ -309,6 +332,15 @@ impl Body {
     /// The type of which this is the body, if it is one of a closure or coroutine.
     fn own_type(&self) -> Option<String> {
         type_key(self.written_own_type()?)
+    }
+
+    /// Whether its first parameter is one of the type of this name, or a reference to one.
+    fn is_method_of(&self, name: &str) -> bool {
+        let Some((_, written)) = self.parameters.first() else {
+            return false;
+        };
+        let written = dereferenced(written).unwrap_or(written);
+        name_and_parameters(written).0 == name
     }
 
     /// That type, as the compiler writes it.

@@ -54,12 +54,14 @@ impl<T: Debug> Adopted<T> {
     pub(super) fn report(mut self: Box<Self>) {
         let name = self.name.take();
         contain_panic(|| self.guard.miss_cleanup(name));
+        // asyncdrop: allow(dropped-inside): the guard was reported just now, so its drop has nothing to say
         contain_panic(|| drop(self));
     }
 
     /// Drops a value that was reported in another way.
     fn abandon(mut self: Box<Self>) {
         contain_panic(|| self.guard.end_in_place());
+        // asyncdrop: allow(dropped-inside): the guard was told just now that its cleanup will not come
         contain_panic(|| drop(self));
     }
 }

@@ -68,6 +68,19 @@ const EMPTY: [&str; 3] = ["new", "with_capacity", "default"];
 
 /// The last name in a path, without what stands in brackets.
 pub fn last_name(path: &str) -> String {
+    let plain = without_brackets(path);
+    let mut segments = plain.rsplit("::").filter(|segment| !segment.is_empty());
+    segments.next().unwrap_or("").trim().to_owned()
+}
+
+/// The name before it, which is that of a type if a method is called by it.
+pub(super) fn name_before_last(path: &str) -> Option<String> {
+    let plain = without_brackets(path);
+    let mut segments = plain.rsplit("::").filter(|segment| !segment.is_empty());
+    segments.nth(1).map(|segment| segment.trim().to_owned())
+}
+
+fn without_brackets(path: &str) -> String {
     let mut plain = String::new();
     let mut depth = 0_u32;
     let mut previous = ' ';
@@ -81,8 +94,7 @@ pub fn last_name(path: &str) -> String {
         }
         previous = c;
     }
-    let mut segments = plain.rsplit("::").filter(|segment| !segment.is_empty());
-    segments.next().unwrap_or("").trim().to_owned()
+    plain
 }
 
 struct Argument {
@@ -253,7 +265,11 @@ impl Walk<'_> {
                     entries.push((String::new(), Entry::Owner(owner)));
                 }
                 state.put(&into_key, entries);
-                state.set(&of, Condition::Clean);
+                if of.ends_with("[]") {
+                    state.set(&of, Condition::Clean);
+                } else {
+                    self.clean(&of, state);
+                }
                 return;
             }
             ("replace", Some(of)) if self.krate.types.owns(&into_type) != Owns::Nothing => {
@@ -447,7 +463,9 @@ impl Walk<'_> {
         }
         let mut of = Self::futures_of(arguments, state);
         let inherited = inherited_ending(arguments);
-        if is_reference(into_type) || refers(into_type) || of.is_empty() {
+        // Neither nothing nor the future of an `async fn` is an iterator over what the call was lent.
+        let may_refer = !matches!(into_type, "()" | "bool") && !into_type.starts_with('{');
+        if is_reference(into_type) || refers(into_type) || (of.is_empty() && may_refer) {
             self.returned_reference(name, arguments, into, into_type, state);
             if state.known.contains_key(into) {
                 return;

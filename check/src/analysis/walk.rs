@@ -300,7 +300,7 @@ impl Walk<'_> {
             }
             return entries;
         }
-        let entries = state.take(&from);
+        let mut entries = state.take(&from);
         let has_owner = entries
             .iter()
             .any(|(_, entry)| matches!(entry, Entry::Owner(_)));
@@ -320,7 +320,8 @@ impl Walk<'_> {
             } else {
                 owner.given = captured(&from).map(Given::Captured);
             }
-            return vec![(String::new(), Entry::Owner(owner))];
+            entries.push((String::new(), Entry::Owner(owner)));
+            return entries;
         }
         if entries.is_empty() {
             return self.unknown(&from, written, state).into_iter().collect();
@@ -334,6 +335,9 @@ impl Walk<'_> {
         let known = match whole {
             Some(Known::Element(of)) => Known::Element(of.clone()),
             Some(Known::Box(of)) => Known::Reference(of.clone()),
+            _ if is_pointer_of_box(from, written) => {
+                Known::Reference(from[..from.len() - ".0.0".len()].to_owned())
+            }
             Some(Known::Polled(cleanups)) if from.ends_with("/Ready.0") => {
                 Known::Ended(cleanups.clone())
             }
@@ -631,7 +635,7 @@ impl Walk<'_> {
             if let Some(container) = taken_from {
                 state.set(&container, Condition::Clean);
             }
-            if state.condition(of).is_some() || is_foreign(of) {
+            if state.condition(of).is_some() || is_foreign(of) || captured(of).is_some() {
                 state.set(of, Condition::Clean);
             }
         }
@@ -846,7 +850,8 @@ impl Walk<'_> {
             never_moved.then_some(Condition::Armed)
         });
         let origin = within.iter().find_map(|owner| state.owners[owner].origin);
-        let given = match within.first() {
+        let whole = state.whole_of(place);
+        let given = match within.first().or(whole.as_ref()) {
             Some(owner) => state.owners[owner].given,
             None => captured(place).map(Given::Captured),
         };
@@ -933,6 +938,11 @@ impl Walk<'_> {
         | Way::Await(block)) = way;
         self.body.blocks.get(&block)?.span.clone()
     }
+}
+
+/// Whether the compiler reads the pointer in a box, to reach what is in it.
+fn is_pointer_of_box(place: &str, written: &str) -> bool {
+    place.ends_with(".0.0") && name_and_parameters(written).0 == "NonNull"
 }
 
 /// The boxes that are read only by way of their pointers, as the compiler does to reach what is in a box.
