@@ -74,7 +74,6 @@ pub fn async_drop_all<K, T>(
 where
     T: AsyncDrop + Debug,
 {
-    // asyncdrop: allow(dropped-inside): `run` leaves no guard that was not cleaned up, unless it panics
     let mut cleanups = Cleanups::default();
     cleanups.extend(
         guards
@@ -102,7 +101,6 @@ struct Slot<K, T: AsyncDrop + Debug> {
 }
 
 impl<K, T: AsyncDrop + Debug> Cleanups<K, T> {
-    // asyncdrop: allow(dropped-inside): each guard was cleaned up, so the rest of its slot goes
     pub(crate) async fn run(&mut self) -> Result<(), DropErrors<K, T::Error>> {
         // After a panic the slots stay, with their errors, for a caller who catches it and calls again.
         self.clean_up_all().await.resume();

@@ -69,7 +69,6 @@ use crate::scope::clean_up_after_error;
 /// ```
 // Not an `async fn`, because those cannot learn where they were called from, but that is all there is to say
 // about an error that came without a guard.
-// asyncdrop: allow(dropped-armed): what is dropped here was cleaned up by the first `match`, which has the same two cases
 #[track_caller]
 pub fn flatten_async_drop<E, T, E1, U, E2>(
     first: Result<AsyncDropGuard<T>, E1>,

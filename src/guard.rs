@@ -354,8 +354,8 @@ impl<T: Debug> AsyncDropGuard<T> {
     /// # Ok(())
     /// # }
     /// ```
+    // asyncdrop: allow(dropped-armed): `take_value` leaves a guard behind whose drop has nothing to say
     #[track_caller]
-    // asyncdrop: allow(dropped-armed): the value was taken out, so the guard is empty
     pub fn unsafe_into_inner_dont_drop(mut self) -> T {
         match self.take_value() {
             Some((value, _)) => value,
@@ -407,8 +407,8 @@ impl<T: Debug> AsyncDropGuard<T> {
     /// session.async_drop().await.unwrap();
     /// # }
     /// ```
+    // asyncdrop: allow(dropped-armed): `take_value` leaves a guard behind whose drop has nothing to say
     #[track_caller]
-    // asyncdrop: allow(dropped-armed): the value was taken out, so the guard is empty
     pub fn map_unsafe<U: Debug>(mut self, f: impl FnOnce(T) -> U) -> AsyncDropGuard<U> {
         match self.take_value() {
             Some((value, interrupted)) => AsyncDropGuard {

@@ -13,8 +13,8 @@ mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::mir::{Body, Span};
-use crate::types::Types;
+use crate::mir::{Body, Span, dereferenced};
+use crate::types::{Types, name_and_parameters};
 
 pub use calls::last_name;
 pub use names::Named;
@@ -85,6 +85,15 @@ pub enum Way {
     Await(u32),
 }
 
+/// How a closure or a coroutine gets what it owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Given {
+    /// By capturing it, in this position.
+    Captured(usize),
+    /// As an argument of whoever calls the closure.
+    Argument,
+}
+
 /// One guard that one function can drop.
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -95,6 +104,8 @@ pub struct Finding {
     pub written_type: String,
     /// The call that made it, if a call did.
     pub origin: Option<u32>,
+    /// How a closure or a coroutine got it: what was clean already when it did is no mistake.
+    pub given: Option<Given>,
     pub way: Way,
     /// The block that drops it.
     pub at: u32,
@@ -118,7 +129,12 @@ pub struct Outcome {
     /// The paths were too many to look at each.
     pub given_up: bool,
     pub summary: Summary,
+    /// What the closures and coroutines got that are made here, each with whether all of it was clean.
+    pub gives: Gives,
 }
+
+/// By the type of the closure or coroutine, and by how it gets the guard: whether each one was clean.
+pub type Gives = BTreeMap<(String, Given), bool>;
 
 /// The functions of a crate that have to do with guards.
 #[derive(Debug, Default)]
@@ -160,6 +176,29 @@ impl Krate {
         outcome
     }
 
+    /// Looks at all functions, in their order.
+    ///
+    /// What a closure drops is no mistake if those that call it only ever give it what is clean.
+    pub fn look(&self) -> Vec<Outcome> {
+        let numbers = 0..self.bodies.len();
+        let mut outcomes: Vec<_> = numbers.map(|number| self.look_at(number)).collect();
+        let mut gives = Gives::new();
+        for outcome in &mut outcomes {
+            for (to, clean) in std::mem::take(&mut outcome.gives) {
+                let all = gives.entry(to).or_insert(true);
+                *all = *all && clean;
+            }
+        }
+        for (outcome, body) in outcomes.iter_mut().zip(&self.bodies) {
+            let Some(own) = body.own_type() else { continue };
+            outcome.findings.retain(|finding| {
+                let given = finding.given.map(|given| (own.clone(), given));
+                given.is_none_or(|given| gives.get(&given) != Some(&true))
+            });
+        }
+        outcomes
+    }
+
     fn summary_of_body(&self, number: usize) -> Summary {
         if let Some(known) = self.summaries.borrow().get(&number) {
             // One that is being looked at right now calls itself. What it does is not known yet.
@@ -184,12 +223,22 @@ impl Krate {
         let Some(path) = key.strip_prefix(BODY_OF) else {
             return Vec::new();
         };
-        let same = self.by_type.iter().filter(|(other, _)| {
-            other.strip_prefix(BODY_OF).is_some_and(|other| {
-                other.ends_with(&format!("::{path}")) || path.ends_with(&format!("::{other}"))
-            })
+        let is_end = |long: &str, short: &str| {
+            long.strip_suffix(short)
+                .is_some_and(|before| before.ends_with("::"))
+        };
+        let same = self.by_type.iter().filter_map(|(other, numbers)| {
+            let other = other.strip_prefix(BODY_OF)?;
+            let same = is_end(other, path) || is_end(path, other);
+            same.then_some((other.len().min(path.len()), numbers))
         });
-        same.flat_map(|(_, numbers)| numbers.clone()).collect()
+        let same: Vec<_> = same.collect();
+        // `clean_up` is an end of `Slot::clean_up`, but not if there is a function that is called so.
+        let longest = same.iter().map(|(length, _)| *length).max();
+        same.into_iter()
+            .filter(|(length, _)| Some(*length) == longest)
+            .flat_map(|(_, numbers)| numbers.clone())
+            .collect()
     }
 
     /// What every closure or coroutine of this type does. A macro makes several at one place.
@@ -197,9 +246,22 @@ impl Krate {
         self.common(&self.of_type(written))
     }
 
-    /// What every function of this name does.
+    /// What every function of this name does, or every method of this name if it is called by that of its type.
     fn summary_of_name(&self, function: &str) -> Option<Summary> {
-        self.common(self.by_name.get(&last_name(function))?)
+        let numbers = self.by_name.get(&last_name(function))?;
+        let Some(of) = calls::name_before_last(function) else {
+            return self.common(numbers);
+        };
+        let methods: Vec<usize> = numbers
+            .iter()
+            .copied()
+            .filter(|number| self.bodies[*number].is_method_of(&of))
+            .collect();
+        self.common(if methods.is_empty() {
+            numbers
+        } else {
+            &methods
+        })
     }
 
     fn common(&self, numbers: &[usize]) -> Option<Summary> {
@@ -216,7 +278,7 @@ impl Krate {
 const BODY_OF: &str = "{asyncfnbodyof";
 
 /// The type of a closure or coroutine without what differs between a definition and its use.
-fn type_key(written: &str) -> Option<String> {
+pub(crate) fn type_key(written: &str) -> Option<String> {
     let start = written.find('{')?;
     if !written[..start]
         .chars()
@@ -270,6 +332,15 @@ impl Body {
     /// The type of which this is the body, if it is one of a closure or coroutine.
     fn own_type(&self) -> Option<String> {
         type_key(self.written_own_type()?)
+    }
+
+    /// Whether its first parameter is one of the type of this name, or a reference to one.
+    fn is_method_of(&self, name: &str) -> bool {
+        let Some((_, written)) = self.parameters.first() else {
+            return false;
+        };
+        let written = dereferenced(written).unwrap_or(written);
+        name_and_parameters(written).0 == name
     }
 
     /// That type, as the compiler writes it.

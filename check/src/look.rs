@@ -90,9 +90,7 @@ impl Look {
         self.allowed.read(&sources);
         let krate = Krate::new(types, bodies);
         let mut reports = Vec::new();
-        for number in 0..krate.bodies.len() {
-            let outcome = krate.look_at(number);
-            let body = &krate.bodies[number];
+        for (outcome, body) in krate.look().into_iter().zip(&krate.bodies) {
             if outcome.given_up {
                 let refused = format!("{}: {}: too many paths", target.name, body.name);
                 self.refused.push(refused);

@@ -50,17 +50,17 @@ impl<T: Debug> Adopted<T> {
     }
 
     /// Reports a value that will not be cleaned up, and drops it, in a place that must not panic.
-    // asyncdrop: allow(dropped-inside): the guard has just reported its value, which this drops
     pub(super) fn report(mut self: Box<Self>) {
         let name = self.name.take();
         contain_panic(|| self.guard.miss_cleanup(name));
+        // asyncdrop: allow(dropped-inside): the guard was reported just now, so its drop has nothing to say
         contain_panic(|| drop(self));
     }
 
     /// Drops a value that was reported in another way.
-    // asyncdrop: allow(dropped-inside): the guard has ended without a report, because `shutdown` has named the value
     fn abandon(mut self: Box<Self>) {
         contain_panic(|| self.guard.end_in_place());
+        // asyncdrop: allow(dropped-inside): the guard was told just now that its cleanup will not come
         contain_panic(|| drop(self));
     }
 }
@@ -90,7 +90,6 @@ where
     T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
 {
     /// Not an `async fn`, because that keeps room for the job twice: for its argument and for its variable.
-    // asyncdrop: allow(dropped-inside): `end` takes the value out, and so does the drop of a job that is not run to its end
     fn run(mut self) -> impl Future<Output = ()> + Send {
         #[cfg(feature = "tracing")]
         let span = self.span();
@@ -120,7 +119,6 @@ where
         )
     }
 
-    // asyncdrop: allow(dropped-inside): only if the guard is done
     fn end(&mut self, error: Option<CleanupError>) {
         let Some((adopted, adoption)) = self.0.take() else {
             return;

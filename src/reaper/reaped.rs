@@ -207,7 +207,6 @@ no_clone! {
 }
 
 impl<T: Debug> Drop for Reaped<T> {
-    // asyncdrop: allow(dropped-inside): a guard that is not done goes to the reaper, or is reported
     fn drop(&mut self) {
         // `into_guard` has taken it out.
         let Some(adopted) = self.adopted.take() else {

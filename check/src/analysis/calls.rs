@@ -6,7 +6,7 @@ use crate::types::{Owns, name_and_parameters};
 use super::key::{is_foreign, key};
 use super::state::{Cleanups, Condition, Ending, Entry, Known, Owner, State};
 use super::walk::{Walk, futures_within};
-use super::{Kind, Way};
+use super::{Given, Kind, Way, type_key};
 
 /// What stands between the calls that a reader of the source sees.
 const PLUMBING: [&str; 40] = [
@@ -68,6 +68,19 @@ const EMPTY: [&str; 3] = ["new", "with_capacity", "default"];
 
 /// The last name in a path, without what stands in brackets.
 pub fn last_name(path: &str) -> String {
+    let plain = without_brackets(path);
+    let mut segments = plain.rsplit("::").filter(|segment| !segment.is_empty());
+    segments.next().unwrap_or("").trim().to_owned()
+}
+
+/// The name before it, which is that of a type if a method is called by it.
+pub(super) fn name_before_last(path: &str) -> Option<String> {
+    let plain = without_brackets(path);
+    let mut segments = plain.rsplit("::").filter(|segment| !segment.is_empty());
+    segments.nth(1).map(|segment| segment.trim().to_owned())
+}
+
+fn without_brackets(path: &str) -> String {
     let mut plain = String::new();
     let mut depth = 0_u32;
     let mut previous = ' ';
@@ -81,8 +94,7 @@ pub fn last_name(path: &str) -> String {
         }
         previous = c;
     }
-    let mut segments = plain.rsplit("::").filter(|segment| !segment.is_empty());
-    segments.next().unwrap_or("").trim().to_owned()
+    plain
 }
 
 struct Argument {
@@ -144,6 +156,17 @@ impl Walk<'_> {
             // What the scopes expand to.
             || function.contains("__private::");
         self.leaves(block, function, &name, &arguments, state);
+        self.give_arguments(&arguments);
+        for argument in &arguments {
+            // It may have another variant afterwards.
+            if argument.written.contains("mut ") {
+                if let Some(of) = argument.target() {
+                    state
+                        .known
+                        .retain(|key, known| key != &of || !matches!(known, Known::Variant(_)));
+                }
+            }
+        }
         state.forget(&into_key);
         if !plumbing {
             state.last = block;
@@ -242,7 +265,11 @@ impl Walk<'_> {
                     entries.push((String::new(), Entry::Owner(owner)));
                 }
                 state.put(&into_key, entries);
-                state.set(&of, Condition::Clean);
+                if of.ends_with("[]") {
+                    state.set(&of, Condition::Clean);
+                } else {
+                    self.clean(&of, state);
+                }
                 return;
             }
             ("replace", Some(of)) if self.krate.types.owns(&into_type) != Owns::Nothing => {
@@ -254,6 +281,19 @@ impl Walk<'_> {
                 state.put(&into_key, old);
                 let owner = Owner::new(Condition::Armed, Some(block), &into_type);
                 state.owners.insert(of, owner);
+                return;
+            }
+            (
+                "drain" | "remove" | "swap_remove" | "pop" | "pop_front" | "pop_back" | "insert"
+                | "split_off" | "next",
+                Some(of),
+            ) if self.krate.types.owns(&into_type) != Owns::Nothing
+                && state.condition(&of) == Some(Condition::Clean)
+                && !arguments.iter().any(Argument::is_armed) =>
+            {
+                // What comes out of where everything was cleaned up is clean.
+                let owner = Owner::new(Condition::Clean, Some(block), &into_type);
+                state.owners.insert(into_key, owner);
                 return;
             }
             ("pop" | "pop_front" | "pop_back" | "pop_first" | "pop_last" | "next", Some(of))
@@ -338,7 +378,7 @@ impl Walk<'_> {
                 }
                 if !matches!(state.condition(&of), Some(Condition::Clean)) {
                     let way = Way::Call(block);
-                    self.report(Kind::Inside, of.clone(), owner, None, way, block);
+                    self.report_now(Kind::Inside, of.clone(), owner, None, None, way, block);
                 }
                 if name == "clear" {
                     state.set(&of, Condition::Clean);
@@ -352,7 +392,7 @@ impl Walk<'_> {
         let key = argument.key.clone().unwrap_or_default();
         let written = argument.written.clone();
         let way = Way::Call(block);
-        self.report(Kind::Leaked, key, written, None, way, block);
+        self.report_now(Kind::Leaked, key, written, None, None, way, block);
     }
 
     /// Hands what was in an argument on to the result, if it is of a type that can hold it.
@@ -423,7 +463,9 @@ impl Walk<'_> {
         }
         let mut of = Self::futures_of(arguments, state);
         let inherited = inherited_ending(arguments);
-        if is_reference(into_type) || refers(into_type) || of.is_empty() {
+        // Neither nothing nor the future of an `async fn` is an iterator over what the call was lent.
+        let may_refer = !matches!(into_type, "()" | "bool") && !into_type.starts_with('{');
+        if is_reference(into_type) || refers(into_type) || (of.is_empty() && may_refer) {
             self.returned_reference(name, arguments, into, into_type, state);
             if state.known.contains_key(into) {
                 return;
@@ -445,6 +487,20 @@ impl Walk<'_> {
         state.known.insert(into.to_owned(), Known::Future(cleanups));
     }
 
+    /// Notes whether what a closure is called with, by a call that got it, is clean.
+    fn give_arguments(&mut self, arguments: &[Argument]) {
+        for argument in arguments {
+            if !argument.written.starts_with('{') {
+                continue;
+            }
+            let Some(to) = type_key(&argument.written) else {
+                continue;
+            };
+            let clean = self.gives_clean(arguments);
+            self.give(to, Given::Argument, clean);
+        }
+    }
+
     /// Whether the containers that were given had nothing in them.
     fn gives_clean(&self, arguments: &[Argument]) -> bool {
         let mut owners = arguments
@@ -459,25 +515,28 @@ impl Walk<'_> {
     fn futures_of(arguments: &[Argument], state: &State) -> Vec<(String, u128)> {
         let mut of = Vec::new();
         for (position, argument) in arguments.iter().enumerate() {
-            // The branches of `select(a, b)` are its parameters.
-            let branch_of = |branch| {
-                if arguments.len() > 1 {
-                    position as u128
-                } else {
-                    branch
-                }
-            };
             for (_, entry) in &argument.entries {
                 match entry {
                     Entry::Known(Known::Future(cleanups)) => {
-                        let cleanups = cleanups.of.iter();
-                        of.extend(
-                            cleanups.map(|(cleaned, branch)| (cleaned.clone(), branch_of(*branch))),
-                        );
+                        for (cleaned, branch) in &cleanups.of {
+                            // The branches of `select(a, b)` are its parameters.
+                            let branch = if arguments.len() > 1 {
+                                position as u128
+                            } else {
+                                *branch
+                            };
+                            of.push((cleaned.clone(), branch));
+                        }
                     }
                     Entry::Known(Known::Reference(to)) => {
-                        let found = futures_within(to, state).into_iter();
-                        of.extend(found.map(|(cleaned, branch)| (cleaned, branch_of(branch))));
+                        for (cleaned, branch) in futures_within(to, state) {
+                            let branch = if arguments.len() > 1 {
+                                position as u128
+                            } else {
+                                branch
+                            };
+                            of.push((cleaned, branch));
+                        }
                     }
                     _ => {}
                 }
@@ -648,8 +707,8 @@ fn ending(function: &str, name: &str) -> Ending {
     if name.starts_with("try_join") {
         return Ending::IfOk;
     }
-    // Its `Either` says which of the two has ended.
     if name == "select" {
+        // Of two futures, which it returns in an `Either`.
         return Ending::Branch;
     }
     if name.starts_with("select") || name == "race" {

@@ -43,31 +43,6 @@ pub(super) fn live(body: &Body) -> BTreeMap<u32, BTreeSet<u32>> {
     live
 }
 
-/// The blocks from which the function can come to a `return`, or to an `.await` at which it waits.
-pub(super) fn returning(body: &Body) -> BTreeSet<u32> {
-    let returns = |block: &Block| matches!(block.terminator, Terminator::Return);
-    let blocks = body.blocks.iter().filter(|(_, block)| !block.cleanup);
-    let mut returning: BTreeSet<u32> = blocks
-        .clone()
-        .filter(|(_, block)| returns(block))
-        .map(|(number, _)| *number)
-        .collect();
-    loop {
-        let before = returning.len();
-        for (number, block) in blocks.clone().rev() {
-            if targets(&block.terminator)
-                .iter()
-                .any(|target| returning.contains(target))
-            {
-                returning.insert(*number);
-            }
-        }
-        if returning.len() == before {
-            return returning;
-        }
-    }
-}
-
 fn targets(terminator: &Terminator) -> Vec<u32> {
     match terminator {
         Terminator::Goto(target) => vec![*target],

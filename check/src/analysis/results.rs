@@ -35,6 +35,7 @@ pub(super) fn thrown_away(body: &Body) -> Vec<Finding> {
                     key: format!("_{}", result.local),
                     written_type: written.to_owned(),
                     origin: made_by(body, *number),
+                    given: None,
                     way: Way::Call(*number),
                     at: *number,
                     span: block.span.clone(),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Given;
 use super::key::{is_within, wholes};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +24,8 @@ pub(super) struct Owner {
     pub without: BTreeSet<String>,
     /// The container out of which it was taken, if that is empty where nothing came out.
     pub taken_from: Option<String>,
+    /// How a closure or a coroutine got it, if it did not make it itself.
+    pub given: Option<Given>,
 }
 
 impl Owner {
@@ -33,6 +36,7 @@ impl Owner {
             written_type: written_type.to_owned(),
             without: BTreeSet::new(),
             taken_from: None,
+            given: None,
         }
     }
 }
@@ -61,6 +65,8 @@ pub(super) struct Cleanups {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Known {
     Reference(String),
+    /// A box that was copied on the way to its content, which is in the place of the box.
+    Box(String),
     /// A reference, or an iterator of references, to what is in a container.
     Element(String),
     Future(Cleanups),
@@ -86,6 +92,8 @@ pub(super) struct State {
     pub last: u32,
     /// The call whose error is on its way out.
     pub failed: Option<u32>,
+    /// The findings of the path that are not confirmed yet.
+    pub dropped: BTreeSet<u32>,
 }
 
 #[derive(Clone, Debug)]

@@ -9,9 +9,8 @@ use crate::types::{Owns, name_and_parameters};
 
 use super::calls::last_name;
 use super::key::{captured, is_foreign, key, wholes};
-use super::live::{live, returning};
 use super::state::{Cleanups, Condition, Ending, Entry, Known, Owner, State};
-use super::{Finding, Kind, Krate, Outcome, Summary, Way};
+use super::{Finding, Given, Gives, Kind, Krate, Outcome, Summary, Way, type_key};
 
 /// More than this many states, and the function is not looked at to its end.
 const MOST_STATES: usize = 20_000;
@@ -24,14 +23,18 @@ pub(super) struct Walk<'a> {
     first: Option<u32>,
     /// The containers whose elements are cleaned up one by one somewhere in the function.
     pub(super) emptied: BTreeSet<String>,
-    findings: Vec<Finding>,
-    /// The blocks after which the function can return. What is dropped elsewhere is the prelude to a panic.
-    returning: BTreeSet<u32>,
+    /// What a path has dropped, numbered as in [`State::dropped`].
+    candidates: Vec<Finding>,
+    /// The candidates that are no mere prelude to a panic.
+    confirmed: BTreeSet<u32>,
     /// The locals that are read after the start of a block, or lent to something.
     live: BTreeMap<u32, BTreeSet<u32>>,
     /// The parameters, or captured variables, that are references to guards.
     lent: BTreeSet<usize>,
     summary: Option<Summary>,
+    pub(super) gives: Gives,
+    /// The boxes that are copied on the way to their content. Without optimization a box is never copied otherwise.
+    boxes: BTreeSet<u32>,
     given_up: bool,
 }
 
@@ -45,19 +48,27 @@ pub(super) fn look_at(krate: &Krate, body: &Body) -> Outcome {
             resume: BTreeMap::new(),
             first: None,
             emptied: emptied.clone(),
-            findings: Vec::new(),
-            returning: returning(body),
-            live: live(body),
+            candidates: Vec::new(),
+            confirmed: BTreeSet::new(),
+            live: super::live::live(body),
             lent: BTreeSet::new(),
             summary: None,
+            gives: Gives::new(),
+            boxes: copied_boxes(body),
             given_up: false,
         };
         walk.run();
         if walk.emptied == emptied || walk.given_up {
+            let confirmed = walk.confirmed;
+            let numbered = (0_u32..).zip(walk.candidates);
             return Outcome {
-                findings: walk.findings,
+                findings: numbered
+                    .filter(|(number, _)| confirmed.contains(number))
+                    .map(|(_, finding)| finding)
+                    .collect(),
                 given_up: walk.given_up,
                 summary: walk.summary.unwrap_or_default(),
+                gives: walk.gives,
             };
         }
         emptied = walk.emptied;
@@ -76,7 +87,10 @@ impl Walk<'_> {
             match self.krate.types.owns(written) {
                 Owns::Nothing => self.lend(&mut start, position, &key, written),
                 Owns::Guard | Owns::Inside => {
-                    let owner = Owner::new(Condition::Armed, None, written);
+                    let mut owner = Owner::new(Condition::Armed, None, written);
+                    if body.written_own_type().is_some() && position > 0 {
+                        owner.given = Some(Given::Argument);
+                    }
                     start.owners.insert(key, owner);
                 }
             }
@@ -173,6 +187,9 @@ impl Walk<'_> {
         work: &mut Vec<(u32, State)>,
     ) {
         let mut noted = None;
+        if matches!(block.terminator, Terminator::Return) {
+            self.confirmed.extend(&state.dropped);
+        }
         for (statement, _) in &block.statements {
             match statement {
                 Statement::Assign(into, value) => self.assign(number, into, value, &mut state),
@@ -227,6 +244,13 @@ impl Walk<'_> {
             }
             Value::Use(operand) => {
                 let Some(place) = operand.place() else { return };
+                if into.projections.is_empty() && self.boxes.contains(&into.local) {
+                    let content = Known::Box(key(place, state));
+                    let into = key(into, state);
+                    state.forget(&into);
+                    state.known.insert(into, content);
+                    return;
+                }
                 let entries = self.read(place, matches!(operand, Operand::Move(_)), state);
                 let into = key(into, state);
                 state.forget(&into);
@@ -276,7 +300,7 @@ impl Walk<'_> {
             }
             return entries;
         }
-        let entries = state.take(&from);
+        let mut entries = state.take(&from);
         let has_owner = entries
             .iter()
             .any(|(_, entry)| matches!(entry, Entry::Owner(_)));
@@ -287,13 +311,17 @@ impl Walk<'_> {
                 if let Some(whole) = state.owners.get_mut(&whole) {
                     owner.condition = whole.condition;
                     owner.origin = whole.origin;
+                    owner.given = whole.given;
                     whole.without.insert(part);
                 }
             } else if entries.is_empty() && !is_foreign(&from) && captured(&from).is_none() {
                 // Nothing was ever put there, so nothing is in it.
                 return entries;
+            } else {
+                owner.given = captured(&from).map(Given::Captured);
             }
-            return vec![(String::new(), Entry::Owner(owner))];
+            entries.push((String::new(), Entry::Owner(owner)));
+            return entries;
         }
         if entries.is_empty() {
             return self.unknown(&from, written, state).into_iter().collect();
@@ -306,6 +334,10 @@ impl Walk<'_> {
         let whole = wholes(from).find_map(|whole| state.known.get(whole));
         let known = match whole {
             Some(Known::Element(of)) => Known::Element(of.clone()),
+            Some(Known::Box(of)) => Known::Reference(of.clone()),
+            _ if is_pointer_of_box(from, written) => {
+                Known::Reference(from[..from.len() - ".0.0".len()].to_owned())
+            }
             Some(Known::Polled(cleanups)) if from.ends_with("/Ready.0") => {
                 Known::Ended(cleanups.clone())
             }
@@ -345,6 +377,7 @@ impl Walk<'_> {
         state.forget(&into_key);
         if name.starts_with('{') {
             // Guards that are moved into a closure or a coroutine are its own from now on.
+            self.give_captured(name, &read);
             let cleanups = self.captured_cleanups(name, &read, state);
             if !cleanups.is_empty() {
                 let future = Known::Future(Cleanups {
@@ -404,6 +437,29 @@ impl Walk<'_> {
             let owner = Owner::new(Condition::Clean, None, &written);
             state.owners.insert(into_key, owner);
         }
+    }
+
+    /// Notes whether what a closure or a coroutine owns from now on is clean.
+    fn give_captured(&mut self, name: &str, captured: &[Vec<(String, Entry)>]) {
+        let Some(to) = type_key(name) else { return };
+        for (position, entries) in captured.iter().enumerate() {
+            let mut conditions = entries
+                .iter()
+                .filter_map(|(_, entry)| match entry {
+                    Entry::Owner(owner) => Some(owner.condition == Condition::Clean),
+                    Entry::Known(_) => None,
+                })
+                .peekable();
+            if conditions.peek().is_some() {
+                let clean = conditions.all(|clean| clean);
+                self.give(to.clone(), Given::Captured(position), clean);
+            }
+        }
+    }
+
+    pub(super) fn give(&mut self, to: String, how: Given, clean: bool) {
+        let all = self.gives.entry((to, how)).or_insert(true);
+        *all = *all && clean;
     }
 
     /// The guards that a closure or a coroutine cleans up, of those to which it got references.
@@ -471,7 +527,11 @@ impl Walk<'_> {
         let Some(owner) = state.owners.get_mut(&whole) else {
             return;
         };
-        let name = name_and_parameters(&owner.written_type).0;
+        let mut name_and_content = name_and_parameters(&owner.written_type);
+        if let ("Box", Some(content)) = (name_and_content.0, name_and_content.1.first()) {
+            name_and_content = name_and_parameters(content);
+        }
+        let name = name_and_content.0;
         if let Some(fields) = self.krate.types.own.get(name) {
             let all = fields.iter().all(|(position, _, _)| {
                 let field = format!(".{position}");
@@ -573,11 +633,16 @@ impl Walk<'_> {
         if self.krate.types.variant_owns(written, variant) == Some(false) {
             let taken_from = state.owners.get(of).and_then(|o| o.taken_from.clone());
             if let Some(container) = taken_from {
-                self.clean(&container, state);
+                state.set(&container, Condition::Clean);
             }
-            if state.condition(of).is_some() || is_foreign(of) {
+            if state.condition(of).is_some() || is_foreign(of) || captured(of).is_some() {
                 state.set(of, Condition::Clean);
             }
+        }
+        // Where it is matched again, on its own or after a move, it has the same variant.
+        if self.krate.types.owns(written) != Owns::Nothing {
+            let known = state.known.entry(of.to_owned());
+            known.or_insert(Known::Variant(variant));
         }
         match state.known.get(of).cloned() {
             Some(Known::Element(container))
@@ -619,6 +684,7 @@ impl Walk<'_> {
         if let (Some(noted), false) = (noted, self.resume.is_empty()) {
             if noted > 2 {
                 self.cancellation(block, &state);
+                state.dropped.clear();
                 if let Some(target) = self.resume.get(&noted) {
                     work.push((*target, state));
                 }
@@ -683,10 +749,11 @@ impl Walk<'_> {
                 Some(failed) => Way::QuestionMark(failed),
                 None => Way::After(state.last),
             };
-            self.report(
+            self.report_now(
                 Kind::Inside,
                 format!("self.{name}"),
                 written.clone(),
+                None,
                 None,
                 way,
                 block,
@@ -718,9 +785,17 @@ impl Walk<'_> {
             if owner.condition == Condition::Clean || is_foreign(key) {
                 continue;
             }
-            let (key, written, origin) = (key.clone(), owner.written_type.clone(), owner.origin);
+            let (key, written) = (key.clone(), owner.written_type.clone());
             let way = Way::Await(state.last);
-            self.report(Kind::Cancellation, key, written, origin, way, block);
+            self.report_now(
+                Kind::Cancellation,
+                key,
+                written,
+                owner.origin,
+                owner.given,
+                way,
+                block,
+            );
         }
     }
 
@@ -775,6 +850,11 @@ impl Walk<'_> {
             never_moved.then_some(Condition::Armed)
         });
         let origin = within.iter().find_map(|owner| state.owners[owner].origin);
+        let whole = state.whole_of(place);
+        let given = match within.first().or(whole.as_ref()) {
+            Some(owner) => state.owners[owner].given,
+            None => captured(place).map(Given::Captured),
+        };
         let kind = match condition {
             None | Some(Condition::Clean) => None,
             Some(Condition::Interrupted) => Some(Kind::Interrupted),
@@ -787,15 +867,10 @@ impl Walk<'_> {
                 (within.is_empty() || !emptied).then_some(Kind::Inside)
             }
         };
-        if let (Some(kind), true) = (kind, self.returning.contains(&block)) {
-            self.report(
-                kind,
-                place.to_owned(),
-                written.to_owned(),
-                origin,
-                way,
-                block,
-            );
+        if let Some(kind) = kind {
+            let written = written.to_owned();
+            let number = self.report(kind, place.to_owned(), written, origin, given, way, block);
+            state.dropped.insert(number);
         }
         if within.is_empty() {
             if let Some(whole) = state.whole_of(place) {
@@ -808,31 +883,51 @@ impl Walk<'_> {
         state.forget(place);
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of one finding")]
     pub(super) fn report(
         &mut self,
         kind: Kind,
         key: String,
         written_type: String,
         origin: Option<u32>,
+        given: Option<Given>,
         way: Way,
         at: u32,
-    ) {
-        let known = self
-            .findings
-            .iter()
-            .any(|other| (other.kind, &other.key, other.way, other.at) == (kind, &key, way, at));
-        if !known {
+    ) -> u32 {
+        let known = self.candidates.iter().position(|other| {
+            (other.kind, &other.key, other.way, other.at) == (kind, &key, way, at)
+        });
+        let number = known.unwrap_or_else(|| {
             let span = self.span_of(way);
-            self.findings.push(Finding {
+            self.candidates.push(Finding {
                 kind,
                 key,
                 written_type,
                 origin,
+                given,
                 way,
                 at,
                 span,
             });
-        }
+            self.candidates.len() - 1
+        });
+        u32::try_from(number).unwrap_or(u32::MAX)
+    }
+
+    /// Notes a finding that stands whatever the path leads to.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one finding")]
+    pub(super) fn report_now(
+        &mut self,
+        kind: Kind,
+        key: String,
+        written_type: String,
+        origin: Option<u32>,
+        given: Option<Given>,
+        way: Way,
+        at: u32,
+    ) {
+        let number = self.report(kind, key, written_type, origin, given, way, at);
+        self.confirmed.insert(number);
     }
 
     fn span_of(&self, way: Way) -> Option<Span> {
@@ -843,6 +938,54 @@ impl Walk<'_> {
         | Way::Await(block)) = way;
         self.body.blocks.get(&block)?.span.clone()
     }
+}
+
+/// Whether the compiler reads the pointer in a box, to reach what is in it.
+fn is_pointer_of_box(place: &str, written: &str) -> bool {
+    place.ends_with(".0.0") && name_and_parameters(written).0 == "NonNull"
+}
+
+/// The boxes that are read only by way of their pointers, as the compiler does to reach what is in a box.
+fn copied_boxes(body: &Body) -> BTreeSet<u32> {
+    let mut copied = BTreeSet::new();
+    let mut others = BTreeSet::new();
+    let mut read = |operand: &Operand| {
+        if let Some(place) = operand.place() {
+            if place.projections.first() != Some(&Projection::Field(0)) {
+                others.insert(place.local);
+            }
+        }
+    };
+    for block in body.blocks.values() {
+        for (statement, _) in &block.statements {
+            match statement {
+                Statement::Assign(into, Value::Use(operand)) => {
+                    let is_copy = matches!(operand, Operand::Copy(_));
+                    let is_box = body
+                        .type_of(into)
+                        .is_some_and(|written| name_and_parameters(written).0 == "Box");
+                    if is_copy && is_box && into.projections.is_empty() {
+                        copied.insert(into.local);
+                    }
+                    read(operand);
+                }
+                Statement::Assign(_, Value::Build(_, operands)) => {
+                    operands.iter().for_each(&mut read)
+                }
+                Statement::Assign(_, Value::Borrow(place) | Value::Discriminant(place)) => {
+                    read(&Operand::Copy(place.clone()));
+                }
+                Statement::SetDiscriminant(_) => {}
+            }
+        }
+        match &block.terminator {
+            Terminator::Switch(operand, _) => read(operand),
+            Terminator::Call { arguments, .. } => arguments.iter().for_each(&mut read),
+            Terminator::Drop { place, .. } => read(&Operand::Copy(place.clone())),
+            Terminator::Goto(_) | Terminator::Return | Terminator::End => {}
+        }
+    }
+    &copied - &others
 }
 
 /// The position of the captured variable that a place is, if it is one.
