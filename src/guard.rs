@@ -12,6 +12,7 @@ use crate::kept_error::KeptError;
 use crate::no_clone::no_clone;
 use crate::origin::ValueOrigin;
 use crate::panics::contain_panic;
+use crate::type_names::shown;
 
 /// Holds a value that must be cleaned up with an `.await`, and tells you if that was forgotten.
 ///
@@ -475,7 +476,7 @@ impl<T: Debug> AsyncDropGuard<T> {
     fn panic_used_after_async_drop(&self) -> ! {
         panic!(
             "AsyncDropGuard<{}> was used after async_drop, created at {}",
-            std::any::type_name::<T>(),
+            shown::<T>(),
             self.created_at,
         )
     }

@@ -15,6 +15,7 @@ use crate::cleanup_error::{CleanupError, CleanupErrors};
 use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
 use crate::many::{Order, Run};
+use crate::type_names::{Shown, shown};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -429,7 +430,7 @@ impl<T: Debug + 'static> IndexMut<StackKey<T>> for AsyncDropStack {
 fn no_such_value<T>() -> ! {
     panic!(
         "no {} for this key: it was taken out of the stack or cleaned up, or the key is of another stack",
-        std::any::type_name::<T>(),
+        shown::<T>(),
     )
 }
 
@@ -437,9 +438,9 @@ fn no_such_value<T>() -> ! {
 impl Debug for AsyncDropStack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AsyncDropStack")?;
-        let types = self.left().map(|it| it.guard.type_name());
+        let types = self.left().map(|it| Shown(it.guard.type_name()));
         f.debug_list()
-            .entries(types.map(|it| it.to_owned()).map(Verbatim))
+            .entries(types.map(|it| Verbatim(it.to_string())))
             .finish()
     }
 }
@@ -523,7 +524,6 @@ impl<T> Hash for StackKey<T> {
 
 impl<T> Debug for StackKey<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let type_name = std::any::type_name::<T>();
-        write!(f, "StackKey<{type_name}>({})", self.key)
+        write!(f, "StackKey<{}>({})", shown::<T>(), self.key)
     }
 }
