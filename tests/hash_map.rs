@@ -636,17 +636,8 @@ fn n1_what_is_inserted_after_an_interruption_is_cleaned_up_too() {
 }
 
 #[test]
-fn n1_after_an_interruption_a_cleanup_that_panicked_runs_again_and_a_panic_of_drop_is_gone() {
+fn n1_after_an_interruption_a_cleanup_that_panicked_runs_again() {
     let diary = Diary::default();
-    let mut map = map_of([
-        Session::of("ada", &diary).panicking_in_drop("the line is dead"),
-        Session::of("bob", &diary).waiting(9),
-    ]);
-    abandon_after(1, map.async_drop());
-    end(&mut map).unwrap();
-    assert_eq!(count(&diary, "ada cleanup begins"), 1);
-    assert_eq!(count(&diary, "ada dropped"), 1);
-
     let mut map = map_of([
         Session::of("cy", &diary).ending(Ending::Panics("no route")),
         Session::of("dan", &diary).waiting(9),
