@@ -189,6 +189,41 @@ async fn st4_interrupted_at_any_poll_it_goes_on_with_what_is_left_and_loses_no_e
     }
 }
 
+#[test]
+fn st4_a_panic_before_an_interruption_goes_on_once_the_rest_is_done() {
+    let log = Log::default();
+    let mut stack = AsyncDropStack::new();
+    stack.push(value(&log, "first", 0, Broken));
+    stack.push(value(&log, "second", 3, Fine));
+    stack.push(value(&log, "third", 0, Panics(true)));
+    assert!(stack.async_drop().now_or_never().is_none());
+    assert_eq!((stack.len(), stack.is_empty()), (3, false));
+    let panic = catch_unwind(AssertUnwindSafe(|| block_on(stack.async_drop()))).unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"no such session"));
+    assert_eq!(taken(&log), ["third", "third", "second", "first"]);
+    assert_eq!((stack.len(), stack.is_empty()), (0, true));
+    let errors = block_on(stack.async_drop()).unwrap_err();
+    assert_eq!((errors.len(), errors.total()), (2, 3));
+}
+
+#[test]
+fn st4_what_is_done_is_not_counted() {
+    let log = Log::default();
+    let mut stack = AsyncDropStack::new();
+    let mut done = value(&log, "done before", 0, Fine);
+    block_on(done.async_drop()).unwrap();
+    let key = stack.push(done);
+    assert!(stack.is_empty() && stack.get(key).is_none());
+    stack.push(value(&log, "first", 0, Fine));
+    stack.push(value(&log, "second", 2, Fine));
+    stack.push(value(&log, "third", 0, Fine));
+    assert_eq!(stack.len(), 3);
+    assert!(stack.async_drop().now_or_never().is_none());
+    assert_eq!(stack.len(), 2);
+    block_on(stack.async_drop()).unwrap();
+    assert_eq!(taken(&log), ["done before", "third", "second", "first"]);
+}
+
 #[tokio::test]
 async fn st5_a_reaper_keeps_the_order_after_a_cancellation() {
     let log = Log::default();
