@@ -202,12 +202,14 @@ impl<T: Debug> AsyncDropGuard<T> {
             let State::Alive { value, interrupted } = &mut self.state else {
                 return Ok(());
             };
+            #[cfg(feature = "testing")]
+            let begun_before = *interrupted;
             *interrupted = true;
             #[cfg(not(feature = "testing"))]
             let result = value.async_drop_impl().await;
             // A test may ask for every cleanup to be interrupted.
             #[cfg(feature = "testing")]
-            let result = match crate::interruption::plan(value, self.created_at) {
+            let result = match crate::interruption::plan(value, self.created_at, begun_before) {
                 Some(plan) => Box::pin(plan.clean_up(value)).await,
                 None => value.async_drop_impl().await,
             };

@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{coop, unconstrained, yield_now};
 use tokio::time::{Duration, sleep, timeout};
 
-use common::{Diary, message_of_panic};
+use common::{Diary, Session, message_of_panic};
 
 /// One operation of tokio, which never waits.
 async fn operation() {
@@ -473,6 +473,23 @@ mod interruptions {
         guard.async_drop().await.unwrap();
         diary.assert_reads(&["ada begins", "ada begins", "ada begins", "ada step"]);
         assert_eq!(interruptions.interrupted(), 1);
+    }
+
+    /// As in each run of a sweep.
+    #[tokio::test]
+    async fn t5_a_value_is_interrupted_even_if_one_before_it_was_not_cleaned_up() {
+        for _ in 0..3 {
+            let interruptions = interrupt_cleanups(1);
+            let diary = Diary::default();
+            // Each is created at the same place in the source and in memory.
+            let mut guard = AsyncDropGuard::new(Session::of("ada", &diary).waiting(9));
+            assert!(guard.async_drop().now_or_never().is_none());
+            diary.assert_reads(&["ada cleanup begins", "ada cleanup begins"]);
+            assert_eq!(interruptions.interrupted(), 1);
+            let incidents = Incidents::collect();
+            drop(guard);
+            assert_eq!(incidents.len(), 1);
+        }
     }
 
     #[tokio::test]
