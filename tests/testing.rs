@@ -195,7 +195,7 @@ mod sweep {
     async fn t2_the_scenario_is_dropped_at_the_cut() {
         let diary = Diary::default();
         for cut in Sweep::new() {
-            let value = common::Session::of("ada", &diary);
+            let value = Session::of("ada", &diary);
             let result = cut
                 .run(async move {
                     operation().await;
@@ -547,7 +547,7 @@ mod interruptions {
         ] {
             let interruptions = interrupt_cleanups(n);
             let diary = Diary::default();
-            let mut guard = AsyncDropGuard::new(common::Session::of("ada", &diary).waiting(2));
+            let mut guard = AsyncDropGuard::new(Session::of("ada", &diary).waiting(2));
             futures::executor::block_on(guard.async_drop()).unwrap();
             let expected: Vec<_> = expected
                 .into_iter()
@@ -689,10 +689,7 @@ mod incidents {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn lose(name: &'static str) {
-        drop(AsyncDropGuard::new(common::Session::of(
-            name,
-            &Diary::default(),
-        )));
+        drop(AsyncDropGuard::new(Session::of(name, &Diary::default())));
     }
 
     #[test]
@@ -704,7 +701,7 @@ mod incidents {
         assert_eq!(incidents.len(), 2);
         let first = incidents.iter().next().unwrap();
         assert_eq!(first.kind(), IncidentKind::Forgotten);
-        assert_eq!(first.type_name(), std::any::type_name::<common::Session>());
+        assert_eq!(first.type_name(), std::any::type_name::<Session>());
         assert_eq!(first.location().file(), file!());
         let message = format!(
             "Forgot to call async_drop on Session(\"ada\"), created at {}",
@@ -854,8 +851,8 @@ mod run {
         }
     }
 
-    fn session(diary: &Diary) -> AsyncDropGuard<common::Session> {
-        AsyncDropGuard::new(common::Session::of("ada", diary).waiting(2))
+    fn session(diary: &Diary) -> AsyncDropGuard<Session> {
+        AsyncDropGuard::new(Session::of("ada", diary).waiting(2))
     }
 
     const CLEANED_UP: [&str; 3] = ["ada cleanup begins", "ada cleanup ends", "ada dropped"];
@@ -924,17 +921,14 @@ mod run {
         let run = testing::run(LIMIT, async |reaper| {
             let ending = common::Ending::Fails("out of paper");
             let _ada = reaper.adopt(AsyncDropGuard::new(
-                common::Session::of("ada", &diary).ending(ending),
+                Session::of("ada", &diary).ending(ending),
             ));
             Ok::<_, String>(())
         });
         let text = panic_of(run).await;
         assert!(called_at(here, &text), "{text}");
         assert!(text.contains("out of paper"), "{text}");
-        assert!(
-            text.contains(std::any::type_name::<common::Session>()),
-            "{text}"
-        );
+        assert!(text.contains(std::any::type_name::<Session>()), "{text}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -980,7 +974,7 @@ mod run {
         if std::env::var_os("T1_CHILD").is_some() {
             let run = testing::run(LIMIT, async |reaper| {
                 let ending = common::Ending::Fails("out of paper");
-                let ada = common::Session::of("ada", &Diary::default()).ending(ending);
+                let ada = Session::of("ada", &Diary::default()).ending(ending);
                 let _ada = reaper.adopt(AsyncDropGuard::new(ada));
                 drop(session(&Diary::default()));
                 Err::<(), _>("the body")

@@ -75,9 +75,11 @@ impl World {
             }
             Op::Upgrade(weak) if !self.weaks.is_empty() => {
                 let (of, weak) = &self.weaks[weak % self.weaks.len()];
-                let (of, upgraded) = (*of, weak.upgrade());
+                let (of, count, upgraded) = (*of, weak.strong_count(), weak.upgrade());
                 let open = |owner: &Owner| owner.of == of && !owner.ending;
-                assert_eq!(upgraded.is_some(), self.owners.iter().any(open));
+                let is_open = self.owners.iter().any(open);
+                assert_eq!(upgraded.is_some(), is_open);
+                assert_eq!(count, if is_open { self.count(of) } else { 0 });
                 if let Some(guard) = upgraded {
                     self.add_owner(of, guard);
                 }
