@@ -1,6 +1,6 @@
 //! The promise E1, and what `async_drop_all` does with values, errors and panics.
 
-mod common;
+mod support;
 
 use std::error::Error;
 use std::fmt;
@@ -10,7 +10,7 @@ use asyncdrop::incident::IncidentKind;
 use asyncdrop::{AsyncDrop, AsyncDropGuard, DropErrors, async_drop_all, async_trait};
 use futures::executor::block_on;
 
-use common::{Diary, Ending, Session, abandon_after, message_of_panic, record};
+use support::{Diary, Ending, Session, abandon_after, message_of_panic, record};
 
 /// An error as programs have them, with a number to tell one from another.
 #[derive(Debug, PartialEq)]

@@ -1,6 +1,6 @@
 //! The promises H1 to H4, and N1 for the map.
 
-mod common;
+mod support;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, DropErrors, async_t
 use futures::executor::block_on;
 use tokio::runtime::{Handle, Runtime};
 
-use common::{Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record};
+use support::{Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record};
 
 type Sessions = AsyncDropGuard<AsyncDropHashMap<&'static str, Session>>;
 

@@ -2,6 +2,8 @@
 
 #![cfg(feature = "tokio")]
 
+mod support;
+
 use std::error::Error;
 use std::fmt::Debug;
 use std::io;
@@ -10,12 +12,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use asyncdrop::{
-    AsyncDrop, AsyncDropGuard, AsyncDropReaper, AsyncDropStack, CleanupError, StackKey,
-    async_trait, incident,
+    AsyncDrop, AsyncDropGuard, AsyncDropReaper, AsyncDropStack, CleanupError, StackKey, async_trait,
 };
 use futures::FutureExt;
 use futures::executor::block_on;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
+
+use support::record;
 
 type Log = Arc<Mutex<Vec<&'static str>>>;
 
@@ -318,21 +321,13 @@ fn st6_by_index_such_a_key_panics_and_names_the_type() {
 
 #[test]
 fn st4_an_error_that_nobody_takes_is_an_incident_and_so_is_what_is_left() {
-    static SEEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    incident::set_hook(Box::new(|incident| {
-        if std::thread::current().name()
-            == Some("st4_an_error_that_nobody_takes_is_an_incident_and_so_is_what_is_left")
-        {
-            SEEN.lock().unwrap().push(incident.to_string());
-        }
-    }));
     let log = Log::default();
     let mut stack = AsyncDropStack::new();
     stack.push(value(&log, "first", 1, Fine));
     stack.push(value(&log, "second", 0, Broken));
     assert!(stack.async_drop().now_or_never().is_none());
-    drop(stack);
-    let seen = std::mem::take(&mut *SEEN.lock().unwrap());
+    let ((), incidents) = record(|| drop(stack));
+    let seen: Vec<_> = incidents.iter().map(|it| &it.message).collect();
     assert_eq!(seen.len(), 3, "{seen:#?}");
     assert!(
         seen[0]

@@ -1,6 +1,6 @@
 //! The promises T1 to T5: what the library has for the tests of its users.
 
-mod common;
+mod support;
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{coop, unconstrained, yield_now};
 use tokio::time::{Duration, sleep, timeout};
 
-use common::{Diary, Session, message_of_panic};
+use support::{CLEANED_UP, Diary, Session, message_of_panic};
 
 /// One operation of tokio, which never waits.
 async fn operation() {
@@ -802,7 +802,7 @@ mod incidents {
     fn t4_the_hook_before_is_put_back() {
         // In a process of its own, since the hook belongs to all tests.
         let outcome =
-            common::run_in_new_process("incidents::t4_the_hook_before_is_put_back", || {
+            support::run_in_new_process("incidents::t4_the_hook_before_is_put_back", || {
                 asyncdrop::incident::set_hook(Box::new(|incident| {
                     eprintln!("the hook: {}", incident.kind() as u8);
                 }));
@@ -854,8 +854,6 @@ mod run {
     fn session(diary: &Diary) -> AsyncDropGuard<Session> {
         AsyncDropGuard::new(Session::of("ada", diary).waiting(2))
     }
-
-    const CLEANED_UP: [&str; 3] = ["ada cleanup begins", "ada cleanup ends", "ada dropped"];
 
     #[tokio::test]
     async fn t1_what_was_adopted_is_cleaned_up_after_a_return() {
@@ -919,7 +917,7 @@ mod run {
         let diary = Diary::default();
         let here = line!() + 1;
         let run = testing::run(LIMIT, async |reaper| {
-            let ending = common::Ending::Fails("out of paper");
+            let ending = support::Ending::Fails("out of paper");
             let _ada = reaper.adopt(AsyncDropGuard::new(
                 Session::of("ada", &diary).ending(ending),
             ));
@@ -973,7 +971,7 @@ mod run {
     async fn t1_the_error_and_the_panic_of_the_body_come_first() {
         if std::env::var_os("T1_CHILD").is_some() {
             let run = testing::run(LIMIT, async |reaper| {
-                let ending = common::Ending::Fails("out of paper");
+                let ending = support::Ending::Fails("out of paper");
                 let ada = Session::of("ada", &Diary::default()).ending(ending);
                 let _ada = reaper.adopt(AsyncDropGuard::new(ada));
                 drop(session(&Diary::default()));

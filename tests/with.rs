@@ -1,6 +1,6 @@
 //! The promises CW1 to CW4: a value of any type, and one function that closes it.
 
-mod common;
+mod support;
 
 use std::future::Future;
 use std::io;
@@ -14,7 +14,7 @@ use futures::FutureExt;
 use futures::executor::block_on;
 use tokio::task::yield_now;
 
-use common::{Diary, message_of_panic, record};
+use support::{Diary, message_of_panic, record};
 
 /// Neither `Debug` nor `AsyncDrop`, as a type of another crate may be.
 struct Client {

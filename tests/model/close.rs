@@ -45,9 +45,7 @@ async fn close(contents: Contents) -> Result<(), Failure> {
     let Contents { id, record } = &contents;
     record.change(*id, |fate| fate.begun += 1);
     let Plan { ending, waits } = record.of(*id).plan;
-    for _ in 0..waits {
-        yield_once().await;
-    }
+    wait(waits).await;
     if ending == Ending::Panics {
         record.change(*id, |fate| fate.panicked += 1);
         panic!("the close panics");

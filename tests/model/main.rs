@@ -12,6 +12,8 @@ mod map;
 mod one_value;
 mod reaper;
 mod stack;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::any::type_name;
 use std::cell::{Cell, RefCell};
@@ -27,6 +29,8 @@ use asyncdrop::incident::{self, IncidentKind};
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
+
+use support::wait;
 
 type Guard<T> = AsyncDropGuard<T>;
 
@@ -189,9 +193,7 @@ impl AsyncDrop for Value {
     async fn async_drop_impl(&mut self) -> Result<(), Failure> {
         let fate = self.record.of(self.id);
         self.record.change(self.id, |fate| fate.begun += 1);
-        for _ in 0..fate.plan.waits {
-            yield_once().await;
-        }
+        wait(fate.plan.waits).await;
         self.record.ended.lock().unwrap().push(self.id);
         if fate.plan.ending == Ending::Panics && fate.panicked == 0 {
             self.record.change(self.id, |fate| fate.panicked += 1);
@@ -213,18 +215,6 @@ impl Drop for Value {
             panic!("the value's own Drop panics");
         }
     }
-}
-
-async fn yield_once() {
-    let mut yielded = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 #[derive(Debug, PartialEq, Eq)]
