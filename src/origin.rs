@@ -4,6 +4,7 @@ use std::any::type_name;
 use std::borrow::Cow;
 use std::fmt::{self, Debug, Display};
 use std::panic::Location;
+use std::sync::Arc;
 
 use crate::type_names::Shown;
 
@@ -38,8 +39,11 @@ use crate::type_names::Shown;
 pub struct ValueOrigin {
     type_name: &'static str,
     location: &'static Location<'static>,
-    name: Option<Cow<'static, str>>,
+    name: Option<Name>,
 }
+
+/// One word, and shared: a reaper has one of these for each value that it has adopted, and hardly any of them has a name.
+pub(crate) type Name = Arc<Cow<'static, str>>;
 
 impl ValueOrigin {
     /// A `T` without a name, whose guard was created at `location`.
@@ -52,9 +56,9 @@ impl ValueOrigin {
     }
 
     /// The same value, under a name.
-    pub(crate) fn named(self, name: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn named(self, name: Name) -> Self {
         Self {
-            name: Some(name.into()),
+            name: Some(name),
             ..self
         }
     }
@@ -137,7 +141,7 @@ impl ValueOrigin {
     /// ```
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.name.as_ref().map(|name| &***name)
     }
 }
 

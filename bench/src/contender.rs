@@ -11,6 +11,9 @@ pub struct Group {
     pub operation: String,
     /// How many values one operation handles, where that says something.
     pub values: Option<usize>,
+    /// Whether a sample must be ten times as long as usual. Threads that work for 2 ms hardly meet: on a machine with two
+    /// cores one of them is through with all the tasks by the time that the other has woken up.
+    pub long: bool,
     pub contenders: Vec<Contender>,
 }
 

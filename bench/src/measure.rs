@@ -30,6 +30,13 @@ impl Plan {
         budget: Duration::from_millis(400),
     };
     const FEWEST_ROUNDS: usize = 3;
+
+    fn with_long_samples(self) -> Self {
+        Self {
+            sample: self.sample * 10,
+            ..self
+        }
+    }
 }
 
 /// The nanoseconds of one operation, in each round.
@@ -69,6 +76,11 @@ impl Timing {
 ///
 /// In each round every contender has its turn, and each round begins with another one.
 pub fn take_times(group: &Group, runtime: &Runtime, plan: Plan) -> Vec<Option<Timing>> {
+    let plan = if group.long {
+        plan.with_long_samples()
+    } else {
+        plan
+    };
     let mut racers: Vec<_> = group
         .contenders
         .iter()
@@ -103,6 +115,8 @@ struct Racer<'a> {
 impl<'a> Racer<'a> {
     /// Finds how many operations fill a sample, and warms up on the way.
     fn calibrated(operation: &'a Operation, runtime: &Runtime, plan: Plan) -> Self {
+        // What a contender prepares once, it prepares here. It takes long, and would end the search below at a single operation.
+        time(operation, runtime, 1);
         let mut times = 1;
         // Two bounds: preparing the values takes time that the stopwatch does not see.
         let (measured, whole) = loop {

@@ -303,6 +303,7 @@ mod tests {
                 title: "Knock".into(),
                 operation: "A door is knocked at.".into(),
                 values: None,
+                long: false,
                 contenders: vec![idle(without), idle(with)],
             },
             timings: vec![Some(Timing(vec![2.0; 3])), Some(Timing(vec![3.0; 3]))],

@@ -129,7 +129,7 @@ impl ReaperHandle {
     where
         T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
     {
-        self.enter(Adopted::new(guard, Some(name.into())))
+        self.enter(Adopted::new(guard, Some(Arc::new(name.into()))))
     }
 
     #[track_caller]

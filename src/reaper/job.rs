@@ -1,6 +1,5 @@
 //! The cleanup of one value in a task of its reaper's.
 
-use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Debug;
 use std::future::poll_fn;
@@ -15,7 +14,7 @@ use crate::async_drop::AsyncDrop;
 use crate::cleanup_error::CleanupError;
 use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
-use crate::origin::ValueOrigin;
+use crate::origin::{Name, ValueOrigin};
 use crate::panics::contain_panic;
 use crate::reaper::registry::Adoption;
 use crate::reaper::tasks::Tasks;
@@ -26,14 +25,14 @@ use crate::reaper::tasks::Tasks;
 /// a task of the reaper's, and what is around it, would otherwise need several times its size of stack.
 pub(super) struct Adopted<T: Debug> {
     pub(super) guard: AsyncDropGuard<T>,
-    pub(super) name: Option<Cow<'static, str>>,
+    pub(super) name: Option<Name>,
     /// The span that the value was adopted in.
     #[cfg(feature = "tracing")]
     pub(super) span: tracing::Span,
 }
 
 impl<T: Debug> Adopted<T> {
-    pub(super) fn new(guard: AsyncDropGuard<T>, name: Option<Cow<'static, str>>) -> Self {
+    pub(super) fn new(guard: AsyncDropGuard<T>, name: Option<Name>) -> Self {
         Self {
             guard,
             name,
@@ -45,7 +44,7 @@ impl<T: Debug> Adopted<T> {
     pub(super) fn origin(&self) -> ValueOrigin {
         let origin = ValueOrigin::of::<T>(self.guard.created_at());
         match &self.name {
-            Some(name) => origin.named(name.clone()),
+            Some(name) => origin.named(Arc::clone(name)),
             None => origin,
         }
     }
@@ -114,7 +113,7 @@ where
             parent: &adopted.span,
             "async_drop",
             r#type = std::any::type_name::<T>(),
-            name = adopted.name.as_deref(),
+            name = adopted.name.as_ref().map(|name| &***name),
         )
     }
 

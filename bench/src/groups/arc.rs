@@ -17,6 +17,7 @@ pub(super) fn clone_and_let_go() -> Group {
         title: "Clone an `Arc` and let go".into(),
         operation: "One more owner of a shared value is made, and lets go. The value stays with the first owner.".into(),
         values: None,
+        long: false,
         contenders: vec![
             Contender::new("`std::sync::Arc` in one guard", async |times, stopwatch| {
                 let session = Arc::new(Session::new(1));

@@ -19,6 +19,7 @@ pub(super) fn create_and_clean_up() -> Group {
         title: "Create and clean up, at once".into(),
         operation: "A value is created, guarded, cleaned up and dropped. The cleanup is ready at once and does nothing, so that the cost of the guard shows in full.".into(),
         values: None,
+        long: false,
         contenders: contenders::<Session>(),
     }
 }
@@ -29,6 +30,7 @@ pub(super) fn create_and_clean_up_in_turn() -> Group {
         title: "Create and clean up, waiting one turn".into(),
         operation: "The same with a cleanup that waits for one turn of the runtime, the least that makes it worth being async.".into(),
         values: None,
+        long: false,
         contenders: contenders::<Connection>(),
     }
 }
@@ -78,6 +80,7 @@ pub(super) fn deref() -> Group {
         title: "Deref".into(),
         operation: "A field of the value is read through the guard.".into(),
         values: None,
+        long: false,
         contenders: vec![
             Contender::new(PLAIN_OPTION, async |times, stopwatch| {
                 read_through_option(times, stopwatch);

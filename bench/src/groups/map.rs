@@ -26,6 +26,7 @@ pub(super) fn clean_up(size: usize) -> Group {
             "All values of a map are cleaned up and dropped, and so is the map. Filling it is not measured. Every error is kept, with its key."
                 .into(),
         values: Some(size),
+        long: false,
         contenders: contenders::<Session>(size),
     }
 }
@@ -39,6 +40,7 @@ pub(super) fn clean_up_in_turn(size: usize) -> Group {
         ),
         operation: "The same with cleanups that wait for one turn of the runtime.".into(),
         values: Some(size),
+        long: false,
         contenders: contenders::<Connection>(size),
     }
 }
@@ -94,6 +96,7 @@ pub(super) fn fill(size: usize) -> Group {
             "The values are created, guarded, and inserted into an empty map that has to grow."
                 .into(),
         values: Some(size),
+        long: false,
         contenders: vec![
             Contender::new("`HashMap`", async move |times, stopwatch| {
                 stopwatch.start();

@@ -14,6 +14,7 @@ pub(super) fn lock() -> Group {
         operation: "A lock that nobody else wants is taken, the value read, and the lock let go."
             .into(),
         values: None,
+        long: false,
         contenders: vec![
             Contender::new("`tokio::sync::Mutex`", async |times, stopwatch| {
                 let session = Mutex::new(Session::new(1));

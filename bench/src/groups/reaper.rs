@@ -73,6 +73,7 @@ pub(super) fn adopt() -> Group {
         title: "Adopt, and clean up in place".into(),
         operation: "A value is created, guarded, adopted by a reaper, and cleaned up by its owner. Nothing is handed over.".into(),
         values: None,
+        long: false,
         contenders: vec![
             Contender::new(PLAIN_GUARD, async |times, stopwatch| {
                 stopwatch.start();
@@ -103,6 +104,7 @@ pub(super) fn let_go() -> Group {
         title: "Drop a value that somebody else cleans up".into(),
         operation: "A value is created and dropped, and its cleanup starts in another task. What is measured is how long the owner is held up, not the cleanup.".into(),
         values: None,
+        long: false,
         contenders: vec![
             Contender::new(SPAWN_IN_DROP, async |times, stopwatch| {
                 let pending = Arc::default();
@@ -173,6 +175,7 @@ pub(super) fn share(threads: usize) -> Group {
         title: format!("Share a reaper between 64 tasks, threads: {threads}"),
         operation: "In each of 64 tasks a value is created, guarded, registered, and cleaned up by its owner. The time is that of 64 values.".into(),
         values: None,
+        long: true,
         contenders: vec![
             Contender::new(TOKEN, async |times, stopwatch| {
                 let tracker = TaskTracker::new();
@@ -250,6 +253,7 @@ pub(super) fn adopt_beside() -> Group {
         title: "Adopt one more value, beside many that are pending".into(),
         operation: "A value is created, guarded, adopted by a reaper that has many others, and cleaned up by its owner.".into(),
         values: None,
+        long: false,
         contenders: contenders.into(),
     }
 }
@@ -277,6 +281,7 @@ pub(super) fn hand_over(size: usize) -> Group {
         title: format!("Hand over {} values", thousands(size)),
         operation: "Values are dropped one after the other, and then all of their cleanups are awaited. Creating and adopting the values is not measured.".into(),
         values: Some(size),
+        long: false,
         contenders: vec![
             Contender::new(TRACKER, async move |times, stopwatch| {
                 for _ in 0..times {
@@ -345,6 +350,7 @@ pub(super) fn pending(size: usize) -> Group {
             thousands(size)
         ),
         values: Some(size),
+        long: false,
         contenders: vec![
             Contender::new(SPAWN_IN_DROP, async move |times, stopwatch| {
                 for _ in 0..times {

@@ -20,6 +20,7 @@ pub(super) fn create(waiters: usize) -> Group {
             "A future creates a value after one turn of waiting. All waiters wait for it in one task, each gets an owner, each owner lets go, and the last one cleans up."
                 .into(),
         values: Some(waiters),
+        long: false,
         contenders: vec![
             Contender::new(
                 "`futures` `Shared` of a `std::sync::Arc`, last owner cleans up by hand",

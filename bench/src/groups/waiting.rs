@@ -19,6 +19,7 @@ pub(super) fn clean_up(size: usize) -> Group {
             "All values of a map are cleaned up, and each cleanup sleeps for 10 ms. Filling the map is not measured."
                 .into(),
         values: None,
+        long: false,
         contenders: vec![
             Contender::new("asyncdrop, 1 value", async |times, stopwatch| {
                 guarded(times, 1, stopwatch).await;
