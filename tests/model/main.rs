@@ -11,6 +11,7 @@ mod interruptions;
 mod map;
 mod one_value;
 mod reaper;
+mod shared;
 mod stack;
 #[path = "../support/mod.rs"]
 mod support;
