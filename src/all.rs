@@ -6,6 +6,7 @@ use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
 use crate::many::{Order, Run};
 use crate::panics::{DroppedSafely, FirstPanic};
+use crate::unshared::Unshared;
 
 /// Cleans up many values concurrently, and returns every error to you with the key of its value.
 ///
@@ -85,10 +86,12 @@ where
 
 /// Values that are being cleaned up concurrently, and what came of those that are done.
 ///
-/// Each value stays in its slot until all are done, with its error beside it.
+/// Each value stays in its slot until all are done, with its error beside it, and so does the first panic.
 /// So an interrupted run can be resumed: what is done is passed over, and what is not is run.
 pub(crate) struct Cleanups<K, T: AsyncDrop + Debug> {
     slots: Vec<Slot<K, T>>,
+    /// Of a cleanup, or of the `Drop` of a value that is done and cannot panic again.
+    first_panic: Unshared<FirstPanic>,
 }
 
 struct Slot<K, T: AsyncDrop + Debug> {
@@ -103,7 +106,8 @@ struct Slot<K, T: AsyncDrop + Debug> {
 impl<K, T: AsyncDrop + Debug> Cleanups<K, T> {
     pub(crate) async fn run(&mut self) -> Result<(), DropErrors<K, T::Error>> {
         // After a panic the slots stay, with their errors, for a caller who catches it and calls again.
-        self.clean_up_all().await.resume();
+        self.clean_up_all().await;
+        self.first_panic.get_mut().resume();
         let total = self.slots.len();
         // The other keys are dropped here, and one may panic. The errors must not be lost on the way.
         let errors: Vec<_> = self
@@ -120,20 +124,20 @@ impl<K, T: AsyncDrop + Debug> Cleanups<K, T> {
         )
     }
 
-    /// Leaves each error in its slot, and returns the first panic.
-    async fn clean_up_all(&mut self) -> FirstPanic {
+    /// Leaves each error in its slot, and the first panic beside them.
+    async fn clean_up_all(&mut self) {
         // One alone has none to run beside, and so needs no box of its own.
         let order = match self.slots.len() {
             1 => Order::OneByOne,
             _ => Order::Concurrent,
         };
-        let mut running = Run::new(order);
+        let mut running = Run::new(order, self.first_panic.get_mut());
         for slot in &mut self.slots {
             if !slot.guard.is_dropped() {
                 running.add(slot.clean_up()).await;
             }
         }
-        running.finish().await
+        running.finish().await;
     }
 
     /// The values that are not cleaned up yet.
@@ -168,6 +172,9 @@ impl<K, T: AsyncDrop + Debug> Extend<(K, Box<AsyncDropGuard<T>>)> for Cleanups<K
 
 impl<K, T: AsyncDrop + Debug> Default for Cleanups<K, T> {
     fn default() -> Self {
-        Self { slots: Vec::new() }
+        Self {
+            slots: Vec::new(),
+            first_panic: Unshared::default(),
+        }
     }
 }

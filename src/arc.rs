@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use crate::async_drop::AsyncDrop;
 use crate::guard::AsyncDropGuard;
 use crate::owner::Owner;
+use crate::type_names::shown;
 
 /// Shares one guarded value between several owners, and cleans it up when the last of them is cleaned up.
 ///
@@ -326,10 +327,7 @@ impl<T: Debug> Deref for AsyncDropArc<T> {
     fn deref(&self) -> &T {
         match self.owner.get() {
             Some(guard) => guard,
-            None => panic!(
-                "{} was used after async_drop",
-                std::any::type_name::<Self>()
-            ),
+            None => panic!("{} was used after async_drop", shown::<Self>()),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::async_drop::AsyncDrop;
 use crate::guard::AsyncDropGuard;
 use crate::origin::ValueOrigin;
 use crate::panics::contain_panic;
+use crate::type_names::Shown;
 
 impl<T: Debug> AsyncDropGuard<T> {
     /// Cleans the value up as [`async_drop`](Self::async_drop) does, but gives up after the `limit` that you set.
@@ -143,7 +144,7 @@ impl<E: Display> Display for DeadlineError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Passed { limit, origin } => {
-                let (type_name, location) = (origin.type_name(), origin.location());
+                let (type_name, location) = (Shown(origin.type_name()), origin.location());
                 write!(
                     f,
                     "async_drop on {type_name} did not finish within {limit:?}, created at {location}"

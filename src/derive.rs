@@ -107,6 +107,7 @@
 ///
 /// If the cleanup is interrupted and you call it again, it continues with what is left.
 /// The errors that it had already gathered are still returned, because they wait in the guards of their fields.
+/// A field whose cleanup had panicked is cleaned up again, but a panic of a value's own `Drop` is not kept.
 /// If you don't call it again, each of them is a [`Suppressed`](crate::incident::IncidentKind::Suppressed) incident.
 ///
 /// # Examples
@@ -185,6 +186,7 @@ pub mod __derive {
     use crate::held_error::HeldError;
     use crate::many::{self, Run};
     use crate::origin::ValueOrigin;
+    use crate::panics::FirstPanic;
 
     /// What `async_drop_impl` returns.
     pub type Cleanup<'a, E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send + 'a>>;
@@ -383,14 +385,16 @@ pub mod __derive {
             if order == Order::Reverse {
                 self.0.reverse();
             }
-            let mut run = Run::new(match order {
+            let order = match order {
                 Order::Declared | Order::Reverse => many::Order::OneByOne,
                 Order::Concurrent => many::Order::Concurrent,
-            });
+            };
+            let mut first_panic = FirstPanic::default();
+            let mut run = Run::new(order, &mut first_panic);
             for (_, guard) in &mut self.0 {
                 run.add(guard.clean_up()).await;
             }
-            let first_panic = run.finish().await;
+            run.finish().await;
             // After a panic the errors stay in their guards, for a caller who catches it and calls again.
             first_panic.resume();
             let total = self.0.len();

@@ -11,6 +11,7 @@ use crate::kept_error::KeptError;
 use crate::no_clone::no_clone;
 use crate::origin::{Name, ValueOrigin};
 use crate::panics::contain_panic;
+use crate::type_names::shown;
 
 /// Holds a value that must be cleaned up with an `.await`, and tells you if that was forgotten.
 ///
@@ -204,12 +205,14 @@ impl<T: Debug> AsyncDropGuard<T> {
             let State::Alive { value, interrupted } = &mut self.state else {
                 return Ok(());
             };
+            #[cfg(feature = "testing")]
+            let begun_before = *interrupted;
             *interrupted = true;
             #[cfg(not(feature = "testing"))]
             let result = value.async_drop_impl().await;
             // A test may ask for every cleanup to be interrupted.
             #[cfg(feature = "testing")]
-            let result = match crate::interruption::plan(value, self.created_at) {
+            let result = match crate::interruption::plan(value, self.created_at, begun_before) {
                 Some(plan) => Box::pin(plan.clean_up(value)).await,
                 None => value.async_drop_impl().await,
             };
@@ -484,7 +487,7 @@ impl<T: Debug> AsyncDropGuard<T> {
     fn panic_used_after_async_drop(&self) -> ! {
         panic!(
             "AsyncDropGuard<{}> was used after async_drop, created at {}",
-            std::any::type_name::<T>(),
+            shown::<T>(),
             self.created_at,
         )
     }

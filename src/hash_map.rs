@@ -40,8 +40,8 @@ use crate::guard::AsyncDropGuard;
 /// # Cancel safety
 ///
 /// If `async_drop` is interrupted and you call it again, it continues with what is left.
-/// The errors that it had already gathered are still returned.
-/// A value whose cleanup had panicked is cleaned up again; but a panic of a value's own `Drop` was lost with the future.
+/// The errors that it had already gathered are still returned, and so is a panic: you get it once all values are done.
+/// A value whose cleanup had panicked is cleaned up again.
 /// As soon as `async_drop` has begun, the map is empty to all other methods.
 ///
 /// # Examples

@@ -30,6 +30,7 @@ use std::thread;
 
 use crate::origin::ValueOrigin;
 use crate::panics::{contain_panic, without_a_second_panic};
+use crate::type_names::Shown;
 
 /// Tells you what kind of thing went wrong.
 ///
@@ -227,9 +228,9 @@ impl Display for Incident<'_> {
                 "async_drop on {value} was interrupted before it finished, created at {location}"
             ),
             IncidentKind::Suppressed => {
-                let type_name = origin.type_name();
+                let type_name = Shown(origin.type_name()).to_string();
                 let named = origin.name().map(|name| format!("{name:?} ({type_name})"));
-                let value = named.as_deref().unwrap_or(type_name);
+                let value = named.unwrap_or(type_name);
                 write!(
                     f,
                     "Suppressed an error of {value}: {subject:?}, created at {location}"

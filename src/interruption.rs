@@ -56,14 +56,20 @@ pub(crate) struct Plan {
 
 /// The plan for the cleanup of a value, if a test has asked for anything.
 ///
+/// A value whose cleanup was not begun before has had no share, even if one was that had the same place in memory and is gone.
+///
 /// It is looked up by the guard itself, before it polls: a cleanup that no test is interested in
 /// needs no more of the stack than without the feature.
-pub(crate) fn plan<T>(value: &T, created_at: &'static Location<'static>) -> Option<Plan> {
+pub(crate) fn plan<T>(
+    value: &T,
+    created_at: &'static Location<'static>,
+    begun_before: bool,
+) -> Option<Plan> {
     let cleanup = Cleanup {
         value: ptr::from_ref(value).addr(),
         created_at,
     };
-    let interruption = if cleanup.forget() {
+    let interruption = if cleanup.forget() && begun_before {
         None
     } else {
         Some(requested()?)

@@ -107,6 +107,8 @@ mod kept_error;
 mod no_clone;
 mod origin;
 mod panics;
+mod type_names;
+mod unshared;
 
 #[cfg(feature = "testing")]
 mod interruption;

@@ -17,16 +17,17 @@ pub(crate) enum Order {
     Concurrent,
 }
 
-/// Cleanups that were begun, and the first panic of one of them.
+/// Cleanups that were begun.
 ///
-/// What a cleanup has to return it leaves with its value, so that an interruption of the run cannot lose it.
+/// What a cleanup has to return it leaves with its value, and its panic with the owner of the run,
+/// so that an interruption of the run cannot lose either.
 /// If a run is resumed, that is a new one, over the values that are not done.
-pub(crate) struct Run<F: Future<Output = ()>> {
+pub(crate) struct Run<'p, F: Future<Output = ()>> {
     order: Order,
     waiting: Vec<Room<F>>,
     /// Of a cleanup that did not have to wait. The next one moves in.
     empty: Option<Room<F>>,
-    first_panic: FirstPanic,
+    first_panic: &'p mut FirstPanic,
 }
 
 type Room<F> = Pin<Box<OptionFuture<Contained<F>>>>;
@@ -34,13 +35,14 @@ type Room<F> = Pin<Box<OptionFuture<Contained<F>>>>;
 /// After a panic the value is only reported by its guard, or its cleanup runs once more.
 type Contained<F> = CatchUnwind<AssertUnwindSafe<F>>;
 
-impl<F: Future<Output = ()>> Run<F> {
-    pub(crate) fn new(order: Order) -> Self {
+impl<'p, F: Future<Output = ()>> Run<'p, F> {
+    /// A run that leaves the first panic of a cleanup in `first_panic`, to be resumed when the run is finished.
+    pub(crate) fn new(order: Order, first_panic: &'p mut FirstPanic) -> Self {
         Self {
             order,
             waiting: Vec::new(),
             empty: None,
-            first_panic: FirstPanic::default(),
+            first_panic,
         }
     }
 
@@ -78,16 +80,15 @@ impl<F: Future<Output = ()>> Run<F> {
         }
     }
 
-    /// Waits for all of them, and returns the first panic.
-    pub(crate) async fn finish(mut self) -> FirstPanic {
+    /// Waits for all of them.
+    pub(crate) async fn finish(mut self) {
         if self.waiting.is_empty() {
-            return self.first_panic;
+            return;
         }
         let mut running = Running(mem::take(&mut self.waiting).into_iter().collect());
         while let Some(outcome) = running.0.next().await {
             outcome.into_iter().for_each(|outcome| self.note(outcome));
         }
-        self.first_panic
     }
 
     fn note(&mut self, outcome: thread::Result<()>) {

@@ -6,9 +6,11 @@ use std::fmt::{self, Debug, Display};
 use std::panic::Location;
 use std::sync::Arc;
 
+use crate::type_names::Shown;
+
 /// Tells you which value an error or a report is about: its type, where its guard was created, and its name if it has one.
 ///
-/// It displays as all of that, and [`Debug`] prints the same, because the lists of errors show you their keys with [`Debug`].
+/// It displays as all of that, where an [`AsyncDropWith`](crate::AsyncDropWith) is called by the type of its value alone, and [`Debug`] prints the same, because the lists of errors show you their keys with [`Debug`].
 ///
 /// # Examples
 ///
@@ -150,6 +152,7 @@ impl Display for ValueOrigin {
             location,
             name,
         } = self;
+        let type_name = Shown(type_name);
         match name {
             Some(name) => write!(f, "{name:?} ({type_name}), created at {location}"),
             None => write!(f, "{type_name}, created at {location}"),

@@ -3,6 +3,8 @@
 use std::mem;
 use std::sync::Arc;
 
+use crate::type_names::shown;
+
 /// One of several owners.
 ///
 /// `T` moves from the [`Arc`] into the last owner, so it should be small: put a large one into a box.
@@ -66,6 +68,6 @@ impl<T> Owner<T> {
 pub(crate) fn panic_no_new_owner<Whose>() -> ! {
     panic!(
         "{} gets no new owner: its cleanup has begun",
-        std::any::type_name::<Whose>(),
+        shown::<Whose>(),
     )
 }

@@ -59,8 +59,8 @@ impl FirstPanic {
         }
     }
 
-    /// Resumes the panic, if there was one.
-    pub(crate) fn resume(mut self) {
+    /// Resumes the panic, if there was one. It is not kept any longer.
+    pub(crate) fn resume(&mut self) {
         if let Some(panic) = self.0.take() {
             resume_unwind(panic);
         }

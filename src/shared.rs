@@ -15,6 +15,7 @@ use crate::async_drop::AsyncDrop;
 use crate::guard::AsyncDropGuard;
 use crate::owner::{Owner, panic_no_new_owner};
 use crate::panics::{FirstPanic, contain_panic};
+use crate::type_names::shown;
 
 /// Shares the creation of a guarded value: several of your tasks wait for it, it runs once, and each gets an owner.
 ///
@@ -485,7 +486,7 @@ where
                 take_panic(panic).resume();
                 panic!(
                     "the future that creates a shared {} has panicked",
-                    std::any::type_name::<O>()
+                    shown::<O>()
                 )
             }
             None => unreachable!("the creation leaves an outcome before it ends"),

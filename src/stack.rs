@@ -15,6 +15,9 @@ use crate::cleanup_error::{CleanupError, CleanupErrors};
 use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
 use crate::many::{Order, Run};
+use crate::panics::FirstPanic;
+use crate::type_names::{Shown, shown};
+use crate::unshared::Unshared;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -39,7 +42,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// # Cancel safety
 ///
-/// If the cleanup is interrupted and you call it again, it continues with the value that it was at.
+/// If the cleanup is interrupted and you call it again, it continues with the value that it was at,
+/// and if one had panicked before, you get that panic once the others are done.
 /// You still get the errors of those that are done, or if you don't call it again, they are reported as
 /// [`Suppressed`](crate::incident::IncidentKind::Suppressed) incidents.
 ///
@@ -97,6 +101,10 @@ pub struct AsyncDropStack {
     id: u64,
     entries: Vec<Entry>,
     next_key: u64,
+    /// How many of the entries are done: those of an interrupted cleanup, and guards that were done when they came.
+    done: usize,
+    /// Of a cleanup, or of the `Drop` of a value that is done and cannot panic again.
+    first_panic: Unshared<FirstPanic>,
 }
 
 /// It stays until all of the stack is cleaned up, and keeps the error of its value until then.
@@ -163,6 +171,8 @@ impl AsyncDropStack {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             entries: Vec::new(),
             next_key: 0,
+            done: 0,
+            first_panic: Unshared::default(),
         })
     }
 
@@ -196,6 +206,7 @@ impl AsyncDropStack {
     {
         let key = self.next_key;
         self.next_key += 1;
+        self.done += usize::from(guard.is_dropped());
         let guard = Box::new(guard);
         self.entries.push(Entry { key, guard });
         StackKey {
@@ -342,7 +353,7 @@ impl AsyncDropStack {
     /// ```
     #[must_use]
     pub fn len(&self) -> usize {
-        self.left().count()
+        self.entries.len() - self.done
     }
 
     /// Tells you whether the stack is empty.
@@ -360,7 +371,7 @@ impl AsyncDropStack {
     /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.left().next().is_none()
+        self.len() == 0
     }
 
     /// The entries whose value is not cleaned up yet.
@@ -384,13 +395,19 @@ impl AsyncDrop for AsyncDropStack {
     type Error = CleanupErrors;
 
     async fn async_drop_impl(&mut self) -> Result<(), CleanupErrors> {
-        let mut run = Run::new(Order::OneByOne);
-        for entry in self.entries.iter_mut().rev() {
+        let first_panic = self.first_panic.get_mut();
+        let left = self.entries.iter_mut().rev();
+        for entry in left.filter(|it| !it.guard.is_done()) {
+            // A run of its own for each, since the next line looks at what it has borrowed.
+            let mut run = Run::new(Order::OneByOne, &mut *first_panic);
             run.add(entry.guard.clean_up()).await;
+            drop(run);
+            self.done += usize::from(entry.guard.is_done());
         }
         // After a panic the errors stay in their guards, for a caller who catches it and calls again.
-        run.finish().await.resume();
+        self.first_panic.get_mut().resume();
         let total = self.entries.len();
+        self.done = 0;
         let entries = self.entries.drain(..).rev();
         let errors = entries.filter_map(|mut it| it.guard.take_error());
         CleanupErrors::check_held(errors.collect(), total)
@@ -430,7 +447,7 @@ impl<T: Debug + 'static> IndexMut<StackKey<T>> for AsyncDropStack {
 fn no_such_value<T>() -> ! {
     panic!(
         "no {} for this key: it was taken out of the stack or cleaned up, or the key is of another stack",
-        std::any::type_name::<T>(),
+        shown::<T>(),
     )
 }
 
@@ -438,9 +455,9 @@ fn no_such_value<T>() -> ! {
 impl Debug for AsyncDropStack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AsyncDropStack")?;
-        let types = self.left().map(|it| it.guard.type_name());
+        let types = self.left().map(|it| Shown(it.guard.type_name()));
         f.debug_list()
-            .entries(types.map(|it| it.to_owned()).map(Verbatim))
+            .entries(types.map(|it| Verbatim(it.to_string())))
             .finish()
     }
 }
@@ -524,7 +541,6 @@ impl<T> Hash for StackKey<T> {
 
 impl<T> Debug for StackKey<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let type_name = std::any::type_name::<T>();
-        write!(f, "StackKey<{type_name}>({})", self.key)
+        write!(f, "StackKey<{}>({})", shown::<T>(), self.key)
     }
 }

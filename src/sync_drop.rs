@@ -1,4 +1,3 @@
-use std::any::type_name;
 use std::fmt::{self, Debug};
 use std::mem;
 use std::ops::{Deref, DerefMut};
@@ -14,6 +13,7 @@ use crate::held_error::HeldError;
 use crate::incident::DebugText;
 use crate::no_clone::no_clone;
 use crate::panics::{DroppedSafely, contain_panic};
+use crate::type_names::shown;
 
 /// For your tests: cleans a value up in its [`Drop`], by blocking the thread until the cleanup is done.
 ///
@@ -217,7 +217,7 @@ impl<T: AsyncDrop + Debug> Drop for SyncDrop<T> {
                 let text = DebugText::of(error.get());
                 let message = format!(
                     "async_drop on {} failed in SyncDrop: {text:?}, created at {created_at}",
-                    type_name::<T>(),
+                    shown::<T>(),
                 );
                 // It is dropped after the panic has begun, so if its `Drop` panics, the message has already been printed.
                 (message, Some(error))
@@ -227,7 +227,7 @@ impl<T: AsyncDrop + Debug> Drop for SyncDrop<T> {
                     "async_drop on {} did not finish within {:?} in SyncDrop, which blocks this thread: {}. \
                      Call async_drop().await instead, or on a multi-threaded runtime drop it inside \
                      tokio::task::block_in_place. Created at {created_at}",
-                    type_name::<T>(),
+                    shown::<T>(),
                     self.time_limit,
                     unfinished.reason(),
                 );

@@ -1,18 +1,18 @@
 //! A value of any type, with a close of its own that you write.
 
-use std::any::type_name;
 use std::fmt::{self, Debug};
 use std::future::poll_fn;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 
 use crate::async_drop::AsyncDrop;
 use crate::guard::AsyncDropGuard;
+use crate::type_names::shown;
+use crate::unshared::Unshared;
 
 /// A value with a close of its own: any type, any `async` function that takes it, and no trait to implement.
 ///
@@ -26,6 +26,12 @@ use crate::guard::AsyncDropGuard;
 /// your next call continues where the last one stopped, and nothing that was done is done again.
 ///
 /// [`Debug`] prints the name of the value's type but nothing of the value, so messages cannot contain a secret of it.
+///
+/// # Values that borrow
+///
+/// Your value may borrow, as a cursor borrows its connection, and so may your close. You can still spawn the future that cleans it up.
+/// But if you give it to a reaper or a stack, or put it into a [`BoxedAsyncDropWith`], it must own all that it holds, or borrow it for `'static`,
+/// so there let the value keep an `Arc` of its connection instead of a reference.
 ///
 /// # When not to use it
 ///
@@ -74,26 +80,19 @@ use crate::guard::AsyncDropGuard;
 /// ```
 pub struct AsyncDropWith<T, F, Fut> {
     /// `None` once the close has begun.
-    open: Option<(T, Unshared<F>)>,
+    open: Option<Open<T, F, Fut>>,
     /// `None` before the close has begun, while it is being polled, and after it has panicked.
     closing: Option<Unshared<Pin<Box<Fut>>>>,
     closed: bool,
 }
 
-/// What is only ever reached through `&mut`. The mutex is never locked, but it makes the whole `Sync` if its content is `Send`.
-///
-/// Without it a close whose future is not `Sync`, which the boxed futures of async traits are not,
-/// would keep the value from being shared between tasks.
-struct Unshared<P>(Mutex<P>);
-
-impl<P> Unshared<P> {
-    fn new(part: P) -> Self {
-        Self(Mutex::new(part))
-    }
-
-    fn into_inner(self) -> P {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A value whose close has not begun.
+struct Open<T, F, Fut> {
+    value: T,
+    close: Unshared<F>,
+    /// Calls `close`. It is chosen where the value is guarded, so that a cleanup need not know that `F` takes a `T`:
+    /// in a future that is spawned, rustc forgets which lifetime is which, and if `T` has one, it can no longer prove that.
+    begin: fn(F, T) -> Fut,
 }
 
 /// An [`AsyncDropWith`] whose type you can write down, for the field of a struct or a collection of different closes.
@@ -189,9 +188,13 @@ where
     /// ```
     #[track_caller]
     pub fn new(value: T, close: F) -> AsyncDropGuard<Self> {
-        let open = Some((value, Unshared::new(close)));
+        let open = Open {
+            value,
+            close: Unshared::new(close),
+            begin: |close, value| close(value),
+        };
         let this = Self {
-            open,
+            open: Some(open),
             closing: None,
             closed: false,
         };
@@ -229,33 +232,8 @@ where
         // Looked at before it leaves the guard, which would otherwise not report a close that was interrupted.
         let _: &T = &guard;
         match guard.unsafe_into_inner_dont_drop().open {
-            Some((value, _)) => value,
+            Some(open) => open.value,
             None => Self::panic_used_after_close(),
-        }
-    }
-
-    /// Continues the close, and begins it first if need be.
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        if self.closed {
-            return Poll::Ready(Ok(()));
-        }
-        // Taken out for the time of the poll: a future that has panicked must not be polled again.
-        let mut closing = match self.closing.take() {
-            Some(closing) => closing.into_inner(),
-            None => self.begin_close(),
-        };
-        let polled = closing.as_mut().poll(cx);
-        // Kept after its end, too: its drop may panic, and the guard sees to it that no error is lost by that.
-        self.closing = Some(Unshared::new(closing));
-        self.closed = polled.is_ready();
-        polled
-    }
-
-    /// Gives the value to the close. Only here it is moved, and only then must the stack have room for it.
-    fn begin_close(&mut self) -> Pin<Box<Fut>> {
-        match self.open.take() {
-            Some((value, close)) => Box::pin(close.into_inner()(value)),
-            None => panic!("the close of {self:?} panicked, so it cannot go on"),
         }
     }
 }
@@ -297,13 +275,43 @@ where
     }
 }
 
+impl<T, F, Fut, E> AsyncDropWith<T, F, Fut>
+where
+    Fut: Future<Output = Result<(), E>>,
+{
+    /// Continues the close, and begins it first if need be.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        if self.closed {
+            return Poll::Ready(Ok(()));
+        }
+        // Taken out for the time of the poll: a future that has panicked must not be polled again.
+        let mut closing = match self.closing.take() {
+            Some(closing) => closing.into_inner(),
+            None => self.begin_close(),
+        };
+        let polled = closing.as_mut().poll(cx);
+        // Kept after its end, too: its drop may panic, and the guard sees to it that no error is lost by that.
+        self.closing = Some(Unshared::new(closing));
+        self.closed = polled.is_ready();
+        polled
+    }
+
+    /// Gives the value to the close. Only here it is moved, and only then must the stack have room for it.
+    fn begin_close(&mut self) -> Pin<Box<Fut>> {
+        match self.open.take() {
+            Some(open) => Box::pin((open.begin)(open.close.into_inner(), open.value)),
+            None => panic!("the close of {self:?} panicked, so it cannot go on"),
+        }
+    }
+}
+
 impl<T, F, Fut> AsyncDropWith<T, F, Fut> {
     #[cold]
     #[track_caller]
     fn panic_used_after_close() -> ! {
         panic!(
             "AsyncDropWith<{}> was used after its close had begun",
-            type_name::<T>()
+            shown::<T>()
         )
     }
 }
@@ -318,7 +326,7 @@ impl<T, F, Fut> AsyncDropWith<T, F, Fut> {
 impl<T, F, Fut, E> AsyncDrop for AsyncDropWith<T, F, Fut>
 where
     T: Send,
-    F: FnOnce(T) -> Fut + Send,
+    F: Send,
     Fut: Future<Output = Result<(), E>> + Send,
     E: Debug,
 {
@@ -335,7 +343,7 @@ impl<T, F, Fut> Deref for AsyncDropWith<T, F, Fut> {
     #[track_caller]
     fn deref(&self) -> &T {
         match &self.open {
-            Some((value, _)) => value,
+            Some(open) => &open.value,
             None => Self::panic_used_after_close(),
         }
     }
@@ -345,7 +353,7 @@ impl<T, F, Fut> DerefMut for AsyncDropWith<T, F, Fut> {
     #[track_caller]
     fn deref_mut(&mut self) -> &mut T {
         match &mut self.open {
-            Some((value, _)) => value,
+            Some(open) => &mut open.value,
             None => Self::panic_used_after_close(),
         }
     }
@@ -354,6 +362,6 @@ impl<T, F, Fut> DerefMut for AsyncDropWith<T, F, Fut> {
 /// The name of the value's type, and nothing of the value.
 impl<T, F, Fut> Debug for AsyncDropWith<T, F, Fut> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AsyncDropWith<{}>", type_name::<T>())
+        write!(f, "AsyncDropWith<{}>", shown::<T>())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! That A2 holds under every interleaving is explored elsewhere; here it is tried on real threads.
 
-mod common;
+mod support;
 
 use std::hint;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +13,9 @@ use asyncdrop::incident::IncidentKind;
 use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropWeak};
 use futures::executor::block_on;
 
-use common::{Diary, Ending, Session, abandon_after, message_of_panic, record, run_in_new_process};
+use support::{
+    Diary, Ending, Session, abandon_after, message_of_panic, record, run_in_new_process,
+};
 
 #[track_caller]
 fn shared(session: Session) -> AsyncDropGuard<AsyncDropArc<Session>> {
@@ -64,7 +66,7 @@ fn a1_an_owner_that_is_not_the_last_gets_ok_at_its_first_poll() {
 
     let mut letting_go = Box::pin(first.async_drop());
     assert_eq!(
-        common::poll_once(letting_go.as_mut()),
+        support::poll_once(letting_go.as_mut()),
         std::task::Poll::Ready(Ok(()))
     );
     drop(letting_go);

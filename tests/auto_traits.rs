@@ -14,9 +14,9 @@ use std::rc::Rc;
 use asyncdrop::incident::{Incident, IncidentKind};
 use asyncdrop::{
     AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropHashMap, AsyncDropResult, AsyncDropShared,
-    AsyncDropSharedGet, AsyncDropWeak, DropErrors, ScopeError, SyncDrop, TryInsertError,
-    async_drop_all, async_drop_on_err, async_trait, flatten_async_drop, with_async_drop,
-    with_async_drop_both_errors,
+    AsyncDropSharedGet, AsyncDropStack, AsyncDropWeak, AsyncDropWith, BoxedAsyncDropWith,
+    DropErrors, ScopeError, StackKey, SyncDrop, TryInsertError, async_drop_all, async_drop_on_err,
+    async_trait, flatten_async_drop, with_async_drop, with_async_drop_both_errors,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -151,6 +151,35 @@ fn n2_a_result_is_what_its_value_and_its_error_are() {
     assert_not_impl_any!(AsyncDropResult<Pinned, u8>: Unpin);
 }
 
+/// The close and its future are only ever reached by the one who has the whole to itself, so they need not be `Sync`.
+#[test]
+fn n2_a_value_with_a_close_is_what_its_value_is() {
+    type Close<M> = PhantomFuture<M>;
+    assert_impl_all!(AsyncDropWith<u8, Close<()>, Close<()>>: Send, Sync, Unpin);
+    assert_impl_all!(AsyncDropWith<u8, Close<Cell<u8>>, Close<Cell<u8>>>: Send, Sync, Unpin);
+    assert_impl_all!(AsyncDropWith<Cell<u8>, Close<()>, Close<()>>: Send);
+    assert_not_impl_any!(AsyncDropWith<Cell<u8>, Close<()>, Close<()>>: Sync);
+    assert_not_impl_any!(AsyncDropWith<Rc<u8>, Close<()>, Close<()>>: Send, Sync);
+    assert_not_impl_any!(AsyncDropWith<u8, Close<Rc<u8>>, Close<()>>: Send, Sync);
+    assert_not_impl_any!(AsyncDropWith<u8, Close<()>, Close<Rc<u8>>>: Send, Sync);
+    assert_not_impl_any!(AsyncDropWith<PhantomPinned, Close<()>, Close<()>>: Unpin);
+    // The future lives in a box from the beginning.
+    assert_impl_all!(AsyncDropWith<u8, Close<()>, Close<PhantomPinned>>: Unpin);
+
+    assert_impl_all!(BoxedAsyncDropWith<u8, Rc<u8>>: Send, Sync, Unpin);
+    assert_impl_all!(BoxedAsyncDropWith<Cell<u8>, u8>: Send);
+    assert_not_impl_any!(BoxedAsyncDropWith<Cell<u8>, u8>: Sync);
+}
+
+/// Its values can be of any type that is `Send`, so it cannot be `Sync`, but its keys hold nothing of a value.
+#[test]
+fn n2_a_stack_is_send_and_its_keys_go_everywhere() {
+    assert_impl_all!(AsyncDropStack: Send, Unpin);
+    assert_not_impl_any!(AsyncDropStack: Sync);
+    assert_impl_all!(StackKey<Local>: Send, Sync, Unpin, Copy);
+    assert_impl_all!(StackKey<Pinned>: Unpin);
+}
+
 // The creation is polled by one thread at a time: it need not be `Sync`. Its output is shared.
 type LocalCreation = PhantomFuture<Rc<u8>>;
 type SendOnlyCreation = PhantomFuture<Cell<u8>>;
@@ -264,6 +293,7 @@ mod reaper {
     fn n2_a_reaper_and_its_handles_go_everywhere() {
         assert_impl_all!(AsyncDropReaper: Send, Sync, Unpin);
         assert_impl_all!(ReaperHandle: Send, Sync, Unpin, Clone);
+        assert_impl_all!(asyncdrop::ReaperBuilder: Send, Sync, Unpin);
         assert_impl_all!(CleanupErrors: Send, Sync, Unpin);
         assert_impl_all!(CleanupError: Send, Sync, Unpin);
         assert_impl_all!(ShutdownError: Send, Sync, Unpin);

@@ -3,7 +3,7 @@
 // A process elsewhere than on Unix cannot be sent the SIGTERM that these tests are about.
 #![cfg(unix)]
 
-#[path = "common/program.rs"]
+#[path = "support/program.rs"]
 mod program;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 //!
 //! `sweep` is the harness, and says what is checked after each run. Here are the scenarios.
 
+mod support;
 mod sweep;
 
 use std::fmt::Debug;
@@ -15,8 +16,10 @@ use asyncdrop::{
     with_async_drop_2, with_async_drop_2_infallible, with_async_drop_both_errors,
 };
 use sweep::{
-    AnyValue, Borrowing, Ending, Failure, NO_FAILING_ENDING, Stage, SureValue, Sweep, Value, wait,
+    AnyValue, Borrowing, Ending, Failure, NO_FAILING_ENDING, Stage, SureValue, Sweep, Value,
 };
+
+use support::wait;
 
 type Guard<T> = AsyncDropGuard<T>;
 

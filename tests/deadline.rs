@@ -2,7 +2,7 @@
 
 #![cfg(feature = "tokio")]
 
-mod common;
+mod support;
 
 use std::error::Error;
 use std::future::{Future, pending};
@@ -14,7 +14,7 @@ use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, DeadlineError, asyn
 use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep};
 
-use common::{
+use support::{
     Diary, Ending, Recorded, Session, abandon_after, message_of_panic, poll_once, record,
     run_in_new_process,
 };

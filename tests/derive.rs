@@ -1,18 +1,15 @@
 //! The promises DV1 to DV12: what `#[derive(AsyncDrop)]` makes of a type. DV13, what it refuses, is in `compile-fail/`.
 
-mod common;
+mod support;
 
 use std::cell::Cell;
 use std::error::Error;
 use std::fmt::{self, Debug, Display};
-use std::fs;
 use std::io;
 use std::marker::PhantomData;
 use std::num::ParseIntError;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
-use std::path::Path;
 use std::pin::pin;
-use std::process::Command;
 use std::rc::Rc;
 
 use asyncdrop::incident::{self, IncidentKind};
@@ -22,8 +19,9 @@ use asyncdrop::{
 use futures::executor::block_on;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
-use common::{
-    Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record, run_in_new_process,
+use support::{
+    Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record, run_crate,
+    run_in_new_process,
 };
 
 type FieldErrors = CleanupErrors;
@@ -343,7 +341,9 @@ fn dv4_types_that_derive_it_can_be_fields_of_each_other() {
         "{text}"
     );
     assert!(
-        text.contains(r#": 1 of 3 cleanups failed: "cyd" (derive::common::Session), created at "#),
+        text.contains(
+            r#": 1 of 3 cleanups failed: "cyd" (derive::support::session::Session), created at "#
+        ),
         "{text}"
     );
     assert!(text.ends_with(": the line is dead"), "{text}");
@@ -553,8 +553,9 @@ fn dv7_by_default_the_program_says_which_error_was_lost() {
         "{lines:#?}"
     );
     assert!(
-        lines[2]
-            .starts_with(r#"Suppressed an error of derive::common::Session: "the line is dead", "#),
+        lines[2].starts_with(
+            r#"Suppressed an error of derive::support::session::Session: "the line is dead", "#
+        ),
         "{lines:#?}"
     );
 }
@@ -577,9 +578,13 @@ fn dv8_the_first_error_is_returned_as_it_is_and_the_others_are_reported() {
     assert_eq!(result, Err("one".into()));
     let messages: Vec<_> = incidents.iter().map(|it| &it.message[..]).collect();
     assert_eq!(messages.len(), 2);
-    assert!(messages[0].starts_with(r#"Suppressed an error of derive::common::Session: "two", "#));
     assert!(
-        messages[1].starts_with(r#"Suppressed an error of derive::common::Session: "three", "#)
+        messages[0]
+            .starts_with(r#"Suppressed an error of derive::support::session::Session: "two", "#)
+    );
+    assert!(
+        messages[1]
+            .starts_with(r#"Suppressed an error of derive::support::session::Session: "three", "#)
     );
 }
 
@@ -688,10 +693,10 @@ fn dv8_no_error_is_lost_to_a_hook_that_panics() {
     assert_eq!(
         outcome.stderr.lines().collect::<Vec<_>>(),
         [
-            r#"reported Suppressed an error of derive::common::Session: "two""#,
+            r#"reported Suppressed an error of derive::support::session::Session: "two""#,
             "thread 'program' panicked at tests/derive.rs",
             "the hook panics",
-            r#"reported Suppressed an error of derive::common::Session: "one""#,
+            r#"reported Suppressed an error of derive::support::session::Session: "one""#,
             r#"returned Err("three")"#,
         ]
     );
@@ -709,7 +714,7 @@ type Connected = AsyncDropGuard<Session>;
 #[derive(Debug, AsyncDrop)]
 struct Places {
     plain: AsyncDropGuard<Session>,
-    path: asyncdrop::AsyncDropGuard<common::Session>,
+    path: asyncdrop::AsyncDropGuard<support::Session>,
     absent: Option<AsyncDropGuard<Session>>,
     present: Option<AsyncDropGuard<Session>>,
     many: Vec<AsyncDropGuard<Session>>,
@@ -1400,31 +1405,7 @@ fn dv11_the_future_can_be_given_to_another_thread_half_way() {
 /// The crate in `tests/fixtures/derived` has no dependency but `asyncdrop`, and hides every name that it can.
 #[test]
 fn dv12_the_macro_works_in_a_crate_that_depends_on_asyncdrop_alone() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let fixture = root.join("tests/fixtures/derived");
-    // A lock file of its own would have to be kept in step by hand. Cargo takes what it needs from the workspace's.
-    let lock = fixture.join("Cargo.lock");
-    fs::copy(root.join("Cargo.lock"), &lock).unwrap();
-
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--offline", "--quiet"])
-        .current_dir(&fixture)
-        .env(
-            "CARGO_TARGET_DIR",
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join("derived"),
-        )
-        .output()
-        .unwrap();
-    fs::remove_file(lock).unwrap();
-
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{stderr}");
-    // Not a warning either.
-    assert_eq!(stderr, "");
-    assert_eq!(
-        String::from_utf8(output.stdout).unwrap(),
-        "cleaned up\n".repeat(9)
-    );
+    run_crate("derived", &"cleaned up\n".repeat(9));
 }
 
 mod facade {

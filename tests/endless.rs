@@ -4,7 +4,7 @@
 //! Two have no timeout around them: `SyncDrop` blocks and has a limit of its own, and a reaper waits in tasks of its own.
 //! What becomes of an endless cleanup there is tested in `sync_drop.rs` and `reaper.rs`.
 
-mod common;
+mod support;
 
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -19,7 +19,7 @@ use asyncdrop::{
 };
 use tokio::time::timeout;
 
-use common::{Recorded, record};
+use support::{Recorded, record};
 
 const LIMIT: Duration = Duration::from_secs(3600);
 

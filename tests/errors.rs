@@ -1,16 +1,19 @@
 //! The promise E1, and what `async_drop_all` does with values, errors and panics.
 
-mod common;
+mod support;
 
 use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use asyncdrop::incident::IncidentKind;
-use asyncdrop::{AsyncDrop, AsyncDropGuard, DropErrors, async_drop_all, async_trait};
+use asyncdrop::{
+    AsyncDrop, AsyncDropGuard, AsyncDropStack, AsyncDropWith, BoxedAsyncDropWith, DropErrors,
+    ScopeError, async_drop_all, async_trait,
+};
 use futures::executor::block_on;
 
-use common::{Diary, Ending, Session, abandon_after, message_of_panic, record};
+use support::{Diary, Ending, Session, abandon_after, message_of_panic, record};
 
 /// An error as programs have them, with a number to tell one from another.
 #[derive(Debug, PartialEq)]
@@ -97,6 +100,105 @@ fn e2_the_source_says_nothing_that_the_text_has_said() {
     let errors = hang_up([3, 0, 1]).unwrap_err();
 
     assert!(errors.source().is_none());
+}
+
+/// An error with a source, as it comes from a client.
+#[derive(Debug)]
+struct Refused(LineIsDead);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it was refused")
+    }
+}
+
+impl Error for Refused {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+fn refused(line: u32) -> AsyncDropGuard<BoxedAsyncDropWith<u32, Refused>> {
+    AsyncDropWith::boxed(line, async |line| Err(Refused(LineIsDead(line))))
+}
+
+/// The sentence that anyhow makes of an error and its sources.
+fn in_one_sentence(error: impl Error + Send + Sync + 'static) -> String {
+    format!("{:#}", anyhow::Error::from(error))
+}
+
+#[test]
+fn e2_an_error_with_its_sources_reads_as_one_sentence() {
+    let errors = block_on(async_drop_all([("one", refused(1)), ("three", refused(3))]));
+    assert_eq!(
+        in_one_sentence(errors.unwrap_err()),
+        r#"2 of 2 cleanups failed: "one": it was refused; "three": it was refused: line 3 is dead"#
+    );
+
+    let refused = || Refused(LineIsDead(1));
+    let scope: [(ScopeError<Refused, Refused>, &str); 3] = [
+        (
+            ScopeError::Body(refused()),
+            "the body failed: it was refused: line 1 is dead",
+        ),
+        (
+            ScopeError::Cleanup(refused()),
+            "the cleanup failed: it was refused: line 1 is dead",
+        ),
+        (
+            ScopeError::Both {
+                body: refused(),
+                cleanup: refused(),
+            },
+            "the body failed: it was refused; then the cleanup failed: it was refused: line 1 is dead",
+        ),
+    ];
+    for (error, expected) in scope {
+        assert_eq!(in_one_sentence(error), expected);
+    }
+}
+
+/// A [`CleanupError`](asyncdrop::CleanupError) says its sources itself, each once, so it has none.
+#[test]
+fn e2_a_list_of_errors_of_any_type_names_each_source_once() {
+    let mut stack = AsyncDropStack::new();
+    stack.push(refused(1));
+    stack.push(AsyncDropWith::new((), async |()| Err(LineIsDead(3))));
+    let errors = block_on(stack.async_drop()).unwrap_err();
+    let text = errors.to_string();
+    assert_eq!(in_one_sentence(errors), text);
+    for once in [
+        "it was refused: line 1 is dead",
+        "line 1 is dead",
+        "line 3 is dead",
+    ] {
+        assert_eq!(text.matches(once).count(), 1, "{text}");
+    }
+}
+
+#[cfg(feature = "tokio")]
+#[tokio::test(start_paused = true)]
+async fn e2_the_errors_of_a_deadline_and_of_a_shutdown_read_as_one_sentence() {
+    use asyncdrop::{AsyncDropReaper, DeadlineError};
+    use std::time::Duration;
+
+    let limit = Duration::from_secs(1);
+    let error = refused(1).async_drop_within(limit).await.unwrap_err();
+    assert!(matches!(error, DeadlineError::Cleanup(_)));
+    assert_eq!(
+        in_one_sentence(error),
+        "the cleanup failed: it was refused: line 1 is dead"
+    );
+
+    let reaper = AsyncDropReaper::new();
+    drop(reaper.adopt(refused(1)));
+    let mut in_use = reaper.adopt_as("the rest", refused(3));
+    let error = AsyncDropReaper::shutdown(reaper, limit).await.unwrap_err();
+    let text = error.to_string();
+    assert_eq!(in_one_sentence(error), text);
+    assert!(text.starts_with("not all values were gone after 1s: 1 still in use (\"the rest\""));
+    assert!(text.ends_with(": it was refused: line 1 is dead"), "{text}");
+    in_use.async_drop().await.unwrap_err();
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! The promise W2 for `async_drop_on_err` and `flatten_async_drop`.
 
-mod common;
+mod support;
 
 use asyncdrop::incident::IncidentKind;
 use asyncdrop::{AsyncDropGuard, async_drop_on_err, flatten_async_drop};
 use futures::executor::block_on;
 
-use common::{Diary, Ending, Recorded, Session, abandon_after, message_of_panic, record};
-
-const CLEANED_UP: [&str; 3] = ["ada cleanup begins", "ada cleanup ends", "ada dropped"];
+use support::{
+    CLEANED_UP, Diary, Ending, Recorded, Session, abandon_after, message_of_panic, record,
+};
 
 /// The error type of a program, made from those of two steps.
 #[derive(Debug, PartialEq)]

@@ -2,7 +2,7 @@
 //!
 //! G8 and G9 are about what does not compile: `tests/compile_fail.rs` pins their messages.
 
-mod common;
+mod support;
 
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Debug};
@@ -17,7 +17,7 @@ use asyncdrop::{AsyncDrop, AsyncDropGuard};
 use futures::executor::block_on;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
-use common::{
+use support::{
     Diary, Ending, Outcome, Session, abandon_after, message_of_panic, poll_once, record,
     run_in_new_process,
 };
@@ -165,7 +165,7 @@ fn g1_a_forgotten_guard_whose_value_panics_in_its_own_drop_does_not_abort_the_pr
             stderr: format!(
                 "thread 'program' panicked at src/incident.rs\n\
                  Forgot to call async_drop on Session(\"ada\"), created at {place}\n\
-                 thread 'program' panicked at tests/common/mod.rs\n\
+                 thread 'program' panicked at tests/support/session.rs\n\
                  no route\n"
             ),
         }

@@ -1,6 +1,6 @@
 //! The promises H1 to H4, and N1 for the map.
 
-mod common;
+mod support;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, DropErrors, async_t
 use futures::executor::block_on;
 use tokio::runtime::{Handle, Runtime};
 
-use common::{Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record};
+use support::{Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record};
 
 type Sessions = AsyncDropGuard<AsyncDropHashMap<&'static str, Session>>;
 
@@ -636,17 +636,8 @@ fn n1_what_is_inserted_after_an_interruption_is_cleaned_up_too() {
 }
 
 #[test]
-fn n1_after_an_interruption_a_cleanup_that_panicked_runs_again_and_a_panic_of_drop_is_gone() {
+fn n1_after_an_interruption_a_cleanup_that_panicked_runs_again() {
     let diary = Diary::default();
-    let mut map = map_of([
-        Session::of("ada", &diary).panicking_in_drop("the line is dead"),
-        Session::of("bob", &diary).waiting(9),
-    ]);
-    abandon_after(1, map.async_drop());
-    end(&mut map).unwrap();
-    assert_eq!(count(&diary, "ada cleanup begins"), 1);
-    assert_eq!(count(&diary, "ada dropped"), 1);
-
     let mut map = map_of([
         Session::of("cy", &diary).ending(Ending::Panics("no route")),
         Session::of("dan", &diary).waiting(9),
@@ -655,6 +646,58 @@ fn n1_after_an_interruption_a_cleanup_that_panicked_runs_again_and_a_panic_of_dr
     assert_eq!(message_of_panic(|| end(&mut map)), "no route");
     assert_eq!(count(&diary, "cy cleanup begins"), 2);
     record(|| drop(map));
+}
+
+#[test]
+fn n1_a_panic_before_an_interruption_goes_on_once_the_others_are_done() {
+    let diary = Diary::default();
+    let mut map = map_of([
+        Session::of("ada", &diary).panicking_in_drop("the line is dead"),
+        Session::of("bob", &diary).waiting(3),
+        Session::of("cy", &diary).ending(Ending::Fails("no route")),
+    ]);
+    abandon_after(1, map.async_drop());
+    abandon_after(1, map.async_drop());
+    assert_eq!(message_of_panic(|| end(&mut map)), "the line is dead");
+    for user in ["ada", "bob", "cy"] {
+        assert_eq!(count(&diary, &format!("{user} dropped")), 1);
+    }
+    assert_eq!(count(&diary, "ada cleanup begins"), 1);
+    // It goes on once, and then the errors are returned.
+    let errors = end(&mut map).unwrap_err();
+    assert_eq!((errors.len(), errors.total()), (1, 3));
+}
+
+/// Whether the cleanup had to be run again does not matter: that it panicked must be known.
+#[test]
+fn n1_the_first_panic_goes_on_even_if_the_cleanup_succeeds_after_an_interruption() {
+    let diary = Diary::default();
+    let mut map = map_of([
+        Session::of("ada", &diary).ending(Ending::PanicsOnce("no route")),
+        Session::of("bob", &diary).waiting(3),
+    ]);
+    abandon_after(1, map.async_drop());
+    assert_eq!(message_of_panic(|| end(&mut map)), "no route");
+    assert_eq!(count(&diary, "ada cleanup ends"), 1);
+    end(&mut map).unwrap();
+}
+
+/// The panic is of no use to anyone then, and its value was reported already.
+#[test]
+fn n1_a_map_that_is_dropped_after_an_interruption_drops_its_panic() {
+    let diary = Diary::default();
+    let mut map = map_of([
+        Session::of("ada", &diary).panicking_in_drop("the line is dead"),
+        Session::of("bob", &diary).waiting(9),
+    ]);
+    abandon_after(1, map.async_drop());
+    let ((), incidents) = record(|| drop(map));
+    assert_eq!(incidents.len(), 2);
+    assert!(
+        incidents
+            .iter()
+            .all(|it| it.kind == IncidentKind::Interrupted)
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Every function of a user's that the library calls may panic: a cleanup, a `Drop`, a `Debug`, the hook, a conversion.
 //! None of that aborts the process, drops a value twice, or leaks one, calm and while the thread is unwinding.
 
-mod common;
+mod support;
 
 use std::cell::Cell;
 use std::fmt::{self, Debug, Display};
@@ -17,7 +17,7 @@ use asyncdrop::{
 };
 use futures::executor::block_on;
 
-use common::run_in_new_process;
+use support::run_in_new_process;
 
 /// What goes wrong. Each has a bit.
 #[derive(Clone, Copy, PartialEq, Eq)]

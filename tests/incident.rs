@@ -2,7 +2,7 @@
 //!
 //! The hook belongs to the process, so every test that sets or takes one runs a process of its own.
 
-mod common;
+mod support;
 
 use std::fmt::{self, Debug};
 use std::mem;
@@ -14,7 +14,7 @@ use asyncdrop::incident::{self, IncidentKind};
 use asyncdrop::{AsyncDropGuard, with_async_drop};
 use futures::executor::block_on;
 
-use common::{
+use support::{
     Diary, Ending, Outcome, Recorded, Session, abandon_after, message_of_panic, record,
     run_in_new_process,
 };

@@ -3,7 +3,7 @@
 //! A value of 1 MiB is made on a thread with a large stack, and one operation runs on a thread of 2 MiB, which has room
 //! for one more of it and no second one. A stack overflow ends the whole process, so each test has one of its own.
 
-mod common;
+mod support;
 
 use std::fmt::{self, Debug};
 use std::future::Future;
@@ -20,7 +20,7 @@ use asyncdrop::{
 use futures::FutureExt;
 use futures::executor::block_on;
 
-use common::{message_of_panic, run_in_new_process};
+use support::{message_of_panic, run_in_new_process};
 
 const MIB: usize = 1 << 20;
 

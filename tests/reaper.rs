@@ -2,10 +2,10 @@
 
 #![cfg(feature = "tokio")]
 
-mod common;
+mod support;
 
 use std::error::Error;
-use std::future::{Future, pending};
+use std::future::pending;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -19,54 +19,17 @@ use asyncdrop::{
     AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropReaper, CleanupError, Reaped, ReaperHandle,
     async_trait,
 };
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
-use common::{
-    Diary, Ending, Recorded, Session, abandon_after, message_of_panic, poll_once, record,
-    run_in_new_process,
+use support::{
+    CLEANED_UP, Diary, Ending, Session, abandon_after, ada, failing, message_of_panic, poll_once,
+    record, run, run_in_new_process, run_without_incident, runtime,
 };
 
-const CLEANED_UP: [&str; 3] = ["ada cleanup begins", "ada cleanup ends", "ada dropped"];
-
 const SECOND: Duration = Duration::from_secs(1);
-
-/// One thread, so that nothing happens but when the test waits, and a clock that goes on only when nobody else can.
-fn runtime() -> Runtime {
-    Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap()
-}
-
-/// Runs a test in a runtime of its own, and returns the incidents with its result.
-///
-/// Where nobody has anything left to do, and the test still waits, the clock goes on until this gives up.
-fn run<F: Future>(test: F) -> (F::Output, Vec<Recorded>) {
-    let test = async { timeout(3600 * SECOND, test).await.expect("nobody wakes it") };
-    record(|| runtime().block_on(test))
-}
-
-/// Runs a test that must leave no incident.
-#[track_caller]
-fn run_without_incident<F: Future>(test: F) -> F::Output {
-    let (output, incidents) = run(test);
-    assert_eq!(incidents, []);
-    output
-}
-
-#[track_caller]
-fn ada(diary: &Diary) -> AsyncDropGuard<Session> {
-    AsyncDropGuard::new(Session::of("ada", diary))
-}
-
-#[track_caller]
-fn failing(error: &'static str) -> AsyncDropGuard<Session> {
-    AsyncDropGuard::new(Session::of("ada", &Diary::default()).ending(Ending::Fails(error)))
-}
 
 /// A value whose cleanup never ends, and keeps its thread busy: a clock that is paused stands still meanwhile.
 #[track_caller]
@@ -570,8 +533,8 @@ fn rp4_it_returns_every_error_with_the_type_and_the_place() {
             errors.to_string(),
             format!(
                 "2 of 3 cleanups failed: \
-                 reaper::common::Session, created at {}: line is dead; \
-                 alloc::boxed::Box<reaper::common::Session>, created at {}: disk is full",
+                 reaper::support::session::Session, created at {}: line is dead; \
+                 alloc::boxed::Box<reaper::support::session::Session>, created at {}: disk is full",
                 places[0], places[1],
             )
         );
@@ -800,9 +763,9 @@ fn rp7_at_the_deadline_the_error_names_what_is_left_and_the_errors_so_far() {
         assert!(error.source().is_none(), "the text has all of it");
         let text = error.to_string();
         for part in [
-            "not all values were gone after 700ms: 2 still in use (reaper::common::Session, created at ",
+            "not all values were gone after 700ms: 2 still in use (reaper::support::session::Session, created at ",
             "; 1 still being cleaned up (reaper::Slow, created at ",
-            "; 1 of 2 cleanups failed: reaper::common::Session, created at ",
+            "; 1 of 2 cleanups failed: reaper::support::session::Session, created at ",
         ] {
             assert!(text.contains(part), "{text}");
         }
@@ -970,7 +933,7 @@ fn rp8_a_hand_over_after_the_end_of_the_reaper_is_an_incident() {
     });
     assert_eq!(incidents.len(), 1);
     assert_eq!(incidents[0].kind, IncidentKind::Forgotten);
-    assert_eq!(incidents[0].type_name, "reaper::common::Session");
+    assert_eq!(incidents[0].type_name, "reaper::support::session::Session");
     assert_eq!(incidents[0].location, place!(line, 21));
 }
 
@@ -1029,7 +992,7 @@ fn rp8_values_pending_when_the_runtime_ends_are_incidents_and_errors() {
         assert_eq!((errors.len(), errors.total()), (3, 3));
         for (origin, error) in &errors {
             assert!(matches!(error, CleanupError::RuntimeEnded));
-            assert_eq!(origin.type_name(), "reaper::common::Session");
+            assert_eq!(origin.type_name(), "reaper::support::session::Session");
             assert_eq!(error.to_string(), "its runtime ended before its cleanup");
         }
     });
@@ -1534,7 +1497,7 @@ fn rp12_a_reaper_that_is_forgotten_is_an_incident_and_so_are_its_errors() {
             .contains("AsyncDropReaper { in_use: 1, being_cleaned_up: 1, errors: 1 }"),
     );
     assert!(incidents[1].message.contains("line is dead"));
-    assert_eq!(incidents[2].type_name, "reaper::common::Session");
+    assert_eq!(incidents[2].type_name, "reaper::support::session::Session");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 #![cfg(feature = "tokio")]
 
-mod common;
+mod support;
 
 use std::cell::Cell;
 use std::error::Error;
@@ -24,7 +24,7 @@ use asyncdrop::{
 };
 use tokio::runtime::Builder;
 
-use common::{poll_once, run_in_new_process};
+use support::{poll_once, run_in_new_process};
 
 /// How often [`ask_everything`] ran: a callback that was never called proves nothing.
 static ASKED: AtomicUsize = AtomicUsize::new(0);

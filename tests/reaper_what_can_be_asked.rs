@@ -2,10 +2,10 @@
 
 #![cfg(feature = "tokio")]
 
-mod common;
+mod support;
 
 use std::fmt::{self, Debug};
-use std::future::{Future, pending};
+use std::future::pending;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,45 +15,15 @@ use std::time::Duration;
 
 use asyncdrop::incident::IncidentKind;
 use asyncdrop::{AsyncDropGuard, AsyncDropReaper, AsyncDropWith, CleanupError, Reaped};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::task::yield_now;
-use tokio::time::timeout;
 
-use common::{Diary, Ending, Recorded, Session, message_of_panic, poll_once, record};
+use support::{
+    CLEANED_UP, Diary, Ending, Session, ada, failing, message_of_panic, poll_once, record, run,
+    run_without_incident, runtime,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-const CLEANED_UP: [&str; 3] = ["ada cleanup begins", "ada cleanup ends", "ada dropped"];
-
-fn runtime() -> Runtime {
-    Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap()
-}
-
-fn run<F: Future>(test: F) -> (F::Output, Vec<Recorded>) {
-    let test = async { timeout(3600 * SECOND, test).await.expect("nobody wakes it") };
-    record(|| runtime().block_on(test))
-}
-
-#[track_caller]
-fn run_without_incident<F: Future>(test: F) -> F::Output {
-    let (output, incidents) = run(test);
-    assert_eq!(incidents, []);
-    output
-}
-
-#[track_caller]
-fn ada(diary: &Diary) -> AsyncDropGuard<Session> {
-    AsyncDropGuard::new(Session::of("ada", diary))
-}
-
-#[track_caller]
-fn failing(error: &'static str) -> AsyncDropGuard<Session> {
-    AsyncDropGuard::new(Session::of("ada", &Diary::default()).ending(Ending::Fails(error)))
-}
 
 async fn let_tasks_run() {
     for _ in 0..20 {
@@ -280,7 +250,7 @@ fn rp15_the_name_is_in_the_error_of_a_cleanup() {
         let errors = reaper.async_drop().await.unwrap_err();
         let (origin, _) = errors.iter().next().unwrap();
         assert_eq!(origin.name(), Some("film.mp4"));
-        let start = r#"1 of 2 cleanups failed: "film.mp4" (reaper_what_can_be_asked::common::Session), created at "#;
+        let start = r#"1 of 2 cleanups failed: "film.mp4" (reaper_what_can_be_asked::support::session::Session), created at "#;
         assert!(errors.to_string().starts_with(start), "{errors}");
     });
 }
@@ -375,7 +345,7 @@ fn rp15_the_name_is_in_the_panic_of_a_value_that_is_used_after_its_end() {
         let mut reaper = AsyncDropReaper::new();
         let mut value = reaper.adopt_as("film.mp4", ada(&Diary::default()));
         value.async_drop().await.unwrap();
-        let start = r#""film.mp4" (AsyncDropGuard<reaper_what_can_be_asked::common::Session>) was used after async_drop, created at "#;
+        let start = r#""film.mp4" (AsyncDropGuard<reaper_what_can_be_asked::support::session::Session>) was used after async_drop, created at "#;
         let message = message_of_panic(|| value.user);
         assert!(message.starts_with(start), "{message}");
         let message = message_of_panic(|| value.user = "grace");

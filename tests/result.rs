@@ -1,6 +1,6 @@
 //! The promise R1, and N1 for the result.
 
-mod common;
+mod support;
 
 use std::pin::pin;
 use std::task::Poll;
@@ -11,7 +11,7 @@ use asyncdrop::{AsyncDropGuard, AsyncDropResult};
 use futures::executor::block_on;
 use tokio::runtime::{Handle, Runtime};
 
-use common::{Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record};
+use support::{Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record};
 
 type Login = AsyncDropGuard<AsyncDropResult<Session, &'static str>>;
 

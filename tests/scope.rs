@@ -1,15 +1,12 @@
 //! The promises W1 to W8, and what else the scopes must stand.
 
-mod common;
+mod support;
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::fs;
 use std::future::Future;
 use std::io;
 use std::num::ParseIntError;
-use std::path::Path;
-use std::process::Command;
 
 use asyncdrop::incident::IncidentKind;
 use asyncdrop::{
@@ -18,8 +15,9 @@ use asyncdrop::{
 };
 use futures::executor::block_on;
 
-use common::{
-    Diary, Ending, Recorded, Session, abandon_after, message_of_panic, record, run_in_new_process,
+use support::{
+    Diary, Ending, Recorded, Session, abandon_after, message_of_panic, record, run_crate,
+    run_in_new_process,
 };
 
 const CLEANED_UP_AFTER_THE_BLOCK: [&str; 4] = [
@@ -494,31 +492,7 @@ fn w3_the_closure_may_borrow_from_its_surroundings_and_move_out_of_them() {
 /// The crate in `tests/fixtures/alone` has no dependency but `asyncdrop`, and hides every name that it can.
 #[test]
 fn w4_the_macros_work_in_a_crate_that_depends_on_asyncdrop_alone() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let fixture = root.join("tests/fixtures/alone");
-    // A lock file of its own would have to be kept in step by hand. Cargo takes what it needs from the workspace's.
-    let lock = fixture.join("Cargo.lock");
-    fs::copy(root.join("Cargo.lock"), &lock).unwrap();
-
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--offline", "--quiet"])
-        .current_dir(&fixture)
-        .env(
-            "CARGO_TARGET_DIR",
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join("alone"),
-        )
-        .output()
-        .unwrap();
-    fs::remove_file(lock).unwrap();
-
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{stderr}");
-    // Not a warning either.
-    assert_eq!(stderr, "");
-    assert_eq!(
-        String::from_utf8(output.stdout).unwrap(),
-        "the block ends\ncleaned up\n".repeat(8)
-    );
+    run_crate("alone", &"the block ends\ncleaned up\n".repeat(8));
 }
 
 #[test]

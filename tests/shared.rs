@@ -3,7 +3,7 @@
 //! S3, that it is built on `futures::future::Shared`, is what makes a waiter that was not polled first wake up:
 //! those tests run on a real executor.
 
-mod common;
+mod support;
 
 use std::future::{self, Future};
 use std::pin::{Pin, pin};
@@ -17,12 +17,12 @@ use asyncdrop::incident::IncidentKind;
 use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropShared};
 use futures::executor::block_on;
 
-use common::{Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record};
+use support::{
+    CLEANED_UP, Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record,
+};
 
 type BoxedCreation = Pin<Box<dyn Future<Output = AsyncDropGuard<Session>> + Send>>;
 type Shared = AsyncDropGuard<AsyncDropShared<Session, BoxedCreation>>;
-
-const CLEANED_UP: [&str; 3] = ["ada cleanup begins", "ada cleanup ends", "ada dropped"];
 
 #[track_caller]
 fn shared(creation: impl Future<Output = AsyncDropGuard<Session>> + Send + 'static) -> Shared {

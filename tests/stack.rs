@@ -2,6 +2,8 @@
 
 #![cfg(feature = "tokio")]
 
+mod support;
+
 use std::error::Error;
 use std::fmt::Debug;
 use std::io;
@@ -10,12 +12,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use asyncdrop::{
-    AsyncDrop, AsyncDropGuard, AsyncDropReaper, AsyncDropStack, CleanupError, StackKey,
-    async_trait, incident,
+    AsyncDrop, AsyncDropGuard, AsyncDropReaper, AsyncDropStack, CleanupError, StackKey, async_trait,
 };
 use futures::FutureExt;
 use futures::executor::block_on;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
+
+use support::record;
 
 type Log = Arc<Mutex<Vec<&'static str>>>;
 
@@ -189,6 +192,41 @@ async fn st4_interrupted_at_any_poll_it_goes_on_with_what_is_left_and_loses_no_e
     }
 }
 
+#[test]
+fn st4_a_panic_before_an_interruption_goes_on_once_the_rest_is_done() {
+    let log = Log::default();
+    let mut stack = AsyncDropStack::new();
+    stack.push(value(&log, "first", 0, Broken));
+    stack.push(value(&log, "second", 3, Fine));
+    stack.push(value(&log, "third", 0, Panics(true)));
+    assert!(stack.async_drop().now_or_never().is_none());
+    assert_eq!((stack.len(), stack.is_empty()), (3, false));
+    let panic = catch_unwind(AssertUnwindSafe(|| block_on(stack.async_drop()))).unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"no such session"));
+    assert_eq!(taken(&log), ["third", "third", "second", "first"]);
+    assert_eq!((stack.len(), stack.is_empty()), (0, true));
+    let errors = block_on(stack.async_drop()).unwrap_err();
+    assert_eq!((errors.len(), errors.total()), (2, 3));
+}
+
+#[test]
+fn st4_what_is_done_is_not_counted() {
+    let log = Log::default();
+    let mut stack = AsyncDropStack::new();
+    let mut done = value(&log, "done before", 0, Fine);
+    block_on(done.async_drop()).unwrap();
+    let key = stack.push(done);
+    assert!(stack.is_empty() && stack.get(key).is_none());
+    stack.push(value(&log, "first", 0, Fine));
+    stack.push(value(&log, "second", 2, Fine));
+    stack.push(value(&log, "third", 0, Fine));
+    assert_eq!(stack.len(), 3);
+    assert!(stack.async_drop().now_or_never().is_none());
+    assert_eq!(stack.len(), 2);
+    block_on(stack.async_drop()).unwrap();
+    assert_eq!(taken(&log), ["done before", "third", "second", "first"]);
+}
+
 #[tokio::test]
 async fn st5_a_reaper_keeps_the_order_after_a_cancellation() {
     let log = Log::default();
@@ -283,21 +321,13 @@ fn st6_by_index_such_a_key_panics_and_names_the_type() {
 
 #[test]
 fn st4_an_error_that_nobody_takes_is_an_incident_and_so_is_what_is_left() {
-    static SEEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    incident::set_hook(Box::new(|incident| {
-        if std::thread::current().name()
-            == Some("st4_an_error_that_nobody_takes_is_an_incident_and_so_is_what_is_left")
-        {
-            SEEN.lock().unwrap().push(incident.to_string());
-        }
-    }));
     let log = Log::default();
     let mut stack = AsyncDropStack::new();
     stack.push(value(&log, "first", 1, Fine));
     stack.push(value(&log, "second", 0, Broken));
     assert!(stack.async_drop().now_or_never().is_none());
-    drop(stack);
-    let seen = std::mem::take(&mut *SEEN.lock().unwrap());
+    let ((), incidents) = record(|| drop(stack));
+    let seen: Vec<_> = incidents.iter().map(|it| &it.message).collect();
     assert_eq!(seen.len(), 3, "{seen:#?}");
     assert!(
         seen[0]

@@ -2,7 +2,7 @@
 //!
 //! Where a time limit must run out it is a short one, and no test looks at the clock.
 
-mod common;
+mod support;
 
 use std::fmt::{self, Debug};
 use std::future::Future;
@@ -17,7 +17,7 @@ use asyncdrop::{AsyncDrop, AsyncDropGuard, SyncDrop, async_trait};
 use futures::executor::block_on;
 use tokio::sync::mpsc;
 
-use common::{Diary, Ending, Outcome, Session, message_of_panic, record, run_in_new_process};
+use support::{Diary, Ending, Outcome, Session, message_of_panic, record, run_in_new_process};
 
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -410,7 +410,7 @@ fn d3_while_unwinding_cleanups_that_panic_and_that_never_end_do_not_abort() {
         [
             "thread 'program' panicked at tests/sync_drop.rs",
             "the assertion that failed",
-            "thread 'program' panicked at tests/common/mod.rs",
+            "thread 'program' panicked at tests/support/session.rs",
             "no route",
             "async_drop on Session(\"ada\") was interrupted before it finished",
             "async_drop on Custom was interrupted before it finished",

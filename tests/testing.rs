@@ -1,6 +1,6 @@
 //! The promises T1 to T5: what the library has for the tests of its users.
 
-mod common;
+mod support;
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{coop, unconstrained, yield_now};
 use tokio::time::{Duration, sleep, timeout};
 
-use common::{Diary, message_of_panic};
+use support::{CLEANED_UP, Diary, Session, message_of_panic};
 
 /// One operation of tokio, which never waits.
 async fn operation() {
@@ -195,7 +195,7 @@ mod sweep {
     async fn t2_the_scenario_is_dropped_at_the_cut() {
         let diary = Diary::default();
         for cut in Sweep::new() {
-            let value = common::Session::of("ada", &diary);
+            let value = Session::of("ada", &diary);
             let result = cut
                 .run(async move {
                     operation().await;
@@ -475,6 +475,23 @@ mod interruptions {
         assert_eq!(interruptions.interrupted(), 1);
     }
 
+    /// As in each run of a sweep.
+    #[tokio::test]
+    async fn t5_a_value_is_interrupted_even_if_one_before_it_was_not_cleaned_up() {
+        for _ in 0..3 {
+            let interruptions = interrupt_cleanups(1);
+            let diary = Diary::default();
+            // Each is created at the same place in the source and in memory.
+            let mut guard = AsyncDropGuard::new(Session::of("ada", &diary).waiting(9));
+            assert!(guard.async_drop().now_or_never().is_none());
+            diary.assert_reads(&["ada cleanup begins", "ada cleanup begins"]);
+            assert_eq!(interruptions.interrupted(), 1);
+            let incidents = Incidents::collect();
+            drop(guard);
+            assert_eq!(incidents.len(), 1);
+        }
+    }
+
     #[tokio::test]
     async fn t5_interruptions_end_with_their_drop_and_the_latest_request_counts() {
         let attempts = async || {
@@ -530,7 +547,7 @@ mod interruptions {
         ] {
             let interruptions = interrupt_cleanups(n);
             let diary = Diary::default();
-            let mut guard = AsyncDropGuard::new(common::Session::of("ada", &diary).waiting(2));
+            let mut guard = AsyncDropGuard::new(Session::of("ada", &diary).waiting(2));
             futures::executor::block_on(guard.async_drop()).unwrap();
             let expected: Vec<_> = expected
                 .into_iter()
@@ -672,10 +689,7 @@ mod incidents {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn lose(name: &'static str) {
-        drop(AsyncDropGuard::new(common::Session::of(
-            name,
-            &Diary::default(),
-        )));
+        drop(AsyncDropGuard::new(Session::of(name, &Diary::default())));
     }
 
     #[test]
@@ -687,7 +701,7 @@ mod incidents {
         assert_eq!(incidents.len(), 2);
         let first = incidents.iter().next().unwrap();
         assert_eq!(first.kind(), IncidentKind::Forgotten);
-        assert_eq!(first.type_name(), std::any::type_name::<common::Session>());
+        assert_eq!(first.type_name(), std::any::type_name::<Session>());
         assert_eq!(first.location().file(), file!());
         let message = format!(
             "Forgot to call async_drop on Session(\"ada\"), created at {}",
@@ -788,7 +802,7 @@ mod incidents {
     fn t4_the_hook_before_is_put_back() {
         // In a process of its own, since the hook belongs to all tests.
         let outcome =
-            common::run_in_new_process("incidents::t4_the_hook_before_is_put_back", || {
+            support::run_in_new_process("incidents::t4_the_hook_before_is_put_back", || {
                 asyncdrop::incident::set_hook(Box::new(|incident| {
                     eprintln!("the hook: {}", incident.kind() as u8);
                 }));
@@ -837,11 +851,9 @@ mod run {
         }
     }
 
-    fn session(diary: &Diary) -> AsyncDropGuard<common::Session> {
-        AsyncDropGuard::new(common::Session::of("ada", diary).waiting(2))
+    fn session(diary: &Diary) -> AsyncDropGuard<Session> {
+        AsyncDropGuard::new(Session::of("ada", diary).waiting(2))
     }
-
-    const CLEANED_UP: [&str; 3] = ["ada cleanup begins", "ada cleanup ends", "ada dropped"];
 
     #[tokio::test]
     async fn t1_what_was_adopted_is_cleaned_up_after_a_return() {
@@ -905,19 +917,16 @@ mod run {
         let diary = Diary::default();
         let here = line!() + 1;
         let run = testing::run(LIMIT, async |reaper| {
-            let ending = common::Ending::Fails("out of paper");
+            let ending = support::Ending::Fails("out of paper");
             let _ada = reaper.adopt(AsyncDropGuard::new(
-                common::Session::of("ada", &diary).ending(ending),
+                Session::of("ada", &diary).ending(ending),
             ));
             Ok::<_, String>(())
         });
         let text = panic_of(run).await;
         assert!(called_at(here, &text), "{text}");
         assert!(text.contains("out of paper"), "{text}");
-        assert!(
-            text.contains(std::any::type_name::<common::Session>()),
-            "{text}"
-        );
+        assert!(text.contains(std::any::type_name::<Session>()), "{text}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -962,8 +971,8 @@ mod run {
     async fn t1_the_error_and_the_panic_of_the_body_come_first() {
         if std::env::var_os("T1_CHILD").is_some() {
             let run = testing::run(LIMIT, async |reaper| {
-                let ending = common::Ending::Fails("out of paper");
-                let ada = common::Session::of("ada", &Diary::default()).ending(ending);
+                let ending = support::Ending::Fails("out of paper");
+                let ada = Session::of("ada", &Diary::default()).ending(ending);
                 let _ada = reaper.adopt(AsyncDropGuard::new(ada));
                 drop(session(&Diary::default()));
                 Err::<(), _>("the body")

@@ -2,7 +2,7 @@
 
 #![cfg(feature = "tokio")]
 
-mod common;
+mod support;
 
 use std::pin::pin;
 use std::task::Poll;
@@ -13,9 +13,9 @@ use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropTokioMutex};
 use futures::executor::block_on;
 use tokio::runtime::{Handle, Runtime};
 
-use common::{Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record};
-
-const CLEANED_UP: [&str; 3] = ["ada cleanup begins", "ada cleanup ends", "ada dropped"];
+use support::{
+    CLEANED_UP, Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record,
+};
 
 #[track_caller]
 fn locked(session: Session) -> AsyncDropGuard<AsyncDropTokioMutex<Session>> {

@@ -1,17 +1,20 @@
 //! The promises CW1 to CW4: a value of any type, and one function that closes it.
 
-mod common;
+mod support;
 
 use std::future::Future;
 use std::io;
 
 use asyncdrop::incident::IncidentKind;
-use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropWith, BoxedAsyncDropWith, async_trait};
+use asyncdrop::{
+    AsyncDrop, AsyncDropGuard, AsyncDropStack, AsyncDropWith, BoxedAsyncDropWith, async_trait,
+    with_async_drop_2,
+};
 use futures::FutureExt;
 use futures::executor::block_on;
 use tokio::task::yield_now;
 
-use common::{Diary, message_of_panic, record};
+use support::{Diary, message_of_panic, record};
 
 /// Neither `Debug` nor `AsyncDrop`, as a type of another crate may be.
 struct Client {
@@ -112,6 +115,37 @@ async fn cw2_a_reaper_goes_on_with_an_interrupted_close() {
     diary.assert_reads(&CLOSED);
 }
 
+/// An adopted value owns what it holds, but its type may have a lifetime, which is then `'static`.
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn cw2_a_value_whose_type_has_a_lifetime_is_adopted_in_a_task() {
+    let diary = Diary::default();
+    let theirs = diary.clone();
+    let task = tokio::spawn(async move {
+        let mut reaper = asyncdrop::AsyncDropReaper::new();
+        let dropped = AsyncDropWith::new("dropped", async |name: &str| {
+            yield_now().await;
+            Err(format!("{name}: refused"))
+        });
+        drop(reaper.adopt(dropped));
+        let closed = theirs.clone();
+        let closed = AsyncDropWith::new("closed", async move |name| {
+            yield_now().await;
+            closed.write(name);
+            Ok::<_, String>(())
+        });
+        reaper
+            .adopt_as("the other", closed)
+            .async_drop()
+            .await
+            .unwrap();
+        reaper.async_drop().await
+    });
+    let errors = task.await.unwrap().unwrap_err();
+    assert!(errors.to_string().ends_with("dropped: refused"), "{errors}");
+    diary.assert_reads(&["closed"]);
+}
+
 #[test]
 fn cw3_used_after_its_close_has_begun_it_panics_and_names_its_type() {
     let diary = Diary::default();
@@ -133,6 +167,36 @@ fn cw3_the_debug_of_the_guard_is_the_name_of_the_type() {
     assert!(debug.contains("with::Client"), "{debug}");
     assert!(!debug.contains("hunter2"), "{debug}");
     block_on(client.async_drop()).unwrap();
+}
+
+#[test]
+fn cw3_errors_and_panics_call_it_by_the_type_of_its_value() {
+    let mut client = AsyncDropWith::new(Client::new(&Diary::default()), async |_| Err("refused"));
+    let message = message_of_panic(|| {
+        block_on(client.async_drop()).unwrap_err();
+        client.password
+    });
+    assert!(
+        message.starts_with("AsyncDropGuard<AsyncDropWith<with::Client>> was used after"),
+        "{message}"
+    );
+
+    let mut stack = AsyncDropStack::new();
+    stack.push(AsyncDropWith::new(7, async |_| Err("refused")));
+    assert_eq!(
+        format!("{stack:?}"),
+        "AsyncDropGuard(AsyncDropStack[AsyncDropWith<i32>])"
+    );
+    let errors = block_on(stack.async_drop()).unwrap_err();
+    let (origin, _) = errors.iter().next().unwrap();
+    assert!(
+        origin
+            .to_string()
+            .starts_with("AsyncDropWith<i32>, created at tests/with.rs:"),
+        "{origin}"
+    );
+    // What a program reads is the whole name.
+    assert!(origin.type_name().contains("{{closure}}"), "{origin:?}");
 }
 
 #[test]
@@ -186,6 +250,53 @@ fn cw4_the_guard_is_send_and_sync_where_its_parts_are() {
         Client::close,
     ));
     block_on(spawned(client.async_drop())).unwrap();
+}
+
+struct Cursor<'c> {
+    name: &'c str,
+    diary: &'c Diary,
+}
+
+impl Cursor<'_> {
+    async fn close(self) -> Result<(), String> {
+        yield_now().await;
+        self.diary.write(self.name);
+        Ok(())
+    }
+}
+
+/// In a spawned future rustc no longer knows which lifetime is which.
+#[test]
+fn cw4_values_that_borrow_are_closed_in_futures_that_are_spawned() {
+    fn spawned<F: Future + Send + 'static>(future: F) -> F::Output {
+        block_on(future)
+    }
+    let diary = Diary::default();
+    let theirs = diary.clone();
+    let result: Result<(), String> = spawned(async move {
+        let (name, diary) = (String::from("by a path"), &theirs);
+        let mut cursor = AsyncDropWith::new(Cursor { name: &name, diary }, Cursor::close);
+        cursor.async_drop().await?;
+
+        let cursor = Cursor {
+            name: "by a closure",
+            diary,
+        };
+        let cursor = AsyncDropWith::new(cursor, async |cursor: Cursor<'_>| cursor.close().await);
+        with_async_drop_2!(cursor, {
+            cursor.diary.write(cursor.name.to_uppercase());
+            Ok::<_, String>(())
+        })?;
+
+        let mut text = AsyncDropWith::new("by its text", async |text: &str| {
+            yield_now().await;
+            diary.write(text);
+            Ok::<_, String>(())
+        });
+        text.async_drop().await
+    });
+    result.unwrap();
+    diary.assert_reads(&["by a path", "BY A CLOSURE", "by a closure", "by its text"]);
 }
 
 #[derive(Debug)]

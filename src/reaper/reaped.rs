@@ -1,6 +1,5 @@
 //! What you hold of an adopted value.
 
-use std::any::type_name;
 use std::fmt::{self, Debug};
 use std::ops::{Deref, DerefMut};
 
@@ -9,6 +8,7 @@ use crate::guard::AsyncDropGuard;
 use crate::no_clone::no_clone;
 use crate::reaper::job::Adopted;
 use crate::reaper::registry::Adoption;
+use crate::type_names::shown;
 
 /// A guarded value that an [`AsyncDropReaper`](crate::AsyncDropReaper) has adopted. It derefs to the value.
 ///
@@ -182,7 +182,7 @@ impl<T: Debug> Reaped<T> {
         match name {
             Some(name) if guard.is_dropped() => panic!(
                 "{name:?} (AsyncDropGuard<{}>) was used after async_drop, created at {}",
-                type_name::<T>(),
+                shown::<T>(),
                 guard.created_at(),
             ),
             _ => {}

@@ -4,6 +4,9 @@
 //! 0, 1, 2, … polls, and then either calls again or lets go of everything.
 //! The values write into a ledger what happens to them, the hook adds the incidents,
 //! and at the end the ledger must balance: [`Ledger::audit`] is the list of what that means.
+//!
+//! The sweep of `asyncdrop::testing` cuts at the operations of tokio, and each of its runs is a test's own. This one cuts at polls:
+//! most of the library does no operation of tokio, and is tested without its features as well.
 
 #![allow(
     unreachable_pub,
@@ -26,8 +29,10 @@ use std::sync::{Arc, Mutex, Once};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use asyncdrop::incident::{self, Incident, IncidentKind};
+use asyncdrop::incident::{self, IncidentKind};
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+
+use crate::support::{Recorded, wait};
 
 /// How the cleanup of a value ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -435,22 +440,6 @@ impl Wake for Alarm {
     }
 }
 
-/// Lets everybody else go first, that many times.
-pub async fn wait(polls: usize) {
-    for _ in 0..polls {
-        let mut waited = false;
-        std::future::poll_fn(|context| {
-            if waited {
-                return Poll::Ready(());
-            }
-            waited = true;
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
-    }
-}
-
 /// Everything that happened in one run.
 #[derive(Debug, Default)]
 struct Ledger {
@@ -485,23 +474,6 @@ impl Account {
             failed: 0,
             panicked: 0,
             dropped: 0,
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Recorded {
-    kind: IncidentKind,
-    type_name: &'static str,
-    message: String,
-}
-
-impl From<&Incident<'_>> for Recorded {
-    fn from(incident: &Incident<'_>) -> Self {
-        Self {
-            kind: incident.kind(),
-            type_name: incident.type_name(),
-            message: incident.to_string(),
         }
     }
 }
