@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 pub mod api;
 pub mod cargo;
 pub mod chapters;
+pub mod charts;
 pub mod libraries;
 pub mod markdown;
 pub mod program;
