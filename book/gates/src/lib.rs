@@ -9,6 +9,7 @@ pub mod charts;
 pub mod libraries;
 pub mod markdown;
 pub mod program;
+pub mod repairs;
 pub mod rules;
 
 /// The folder of the repository.
