@@ -92,6 +92,24 @@ fn a_whole_repaired_program_is_folded_below_its_difference() {
 }
 
 #[test]
+fn a_difference_stands_below_its_mistake() {
+    none(all_chapters().iter().flat_map(|chapter| {
+        let place = |include: &str| chapter.source.find(include).unwrap_or(usize::MAX);
+        let misplaced = differences(chapter).into_iter().filter_map(|file| {
+            let mistake = format!("/compile-fail/{}.rs", stem(&file));
+            let difference = format!("/repairs/{}.diff", stem(&file));
+            (place(&difference) < place(&mistake)).then(|| {
+                format!(
+                    "book/src/{}: show the mistake above {file}, or the part of the repaired program that you mean",
+                    chapter.path
+                )
+            })
+        });
+        misplaced.collect::<Vec<_>>()
+    }));
+}
+
+#[test]
 fn a_part_of_a_mistake_has_the_line_of_every_error() {
     none(all_chapters().iter().flat_map(|chapter| {
         let mut complaints = Vec::new();
