@@ -252,9 +252,8 @@ fn measure<T>(
     [(); 2].map(|()| spans.next().expect("each cleanup ran to its end"))
 }
 
-#[test]
-fn the_time_line_of_two_cleanups_shows_what_was_measured() -> Result<(), Box<dyn Error>> {
-    const FILE: &str = "book/src/patterns/two-goodbyes.svg";
+/// Both shops, the one after another first.
+fn measure_both() -> [Spans; 2] {
     let one_after_another = measure(async |stock, mail| {
         let mut shop = AsyncDropGuard::new(OneAfterAnother { stock, mail });
         shop.async_drop().await
@@ -263,25 +262,42 @@ fn the_time_line_of_two_cleanups_shows_what_was_measured() -> Result<(), Box<dyn
         let mut shop = AsyncDropGuard::new(AtTheSameTime { stock, mail });
         shop.async_drop().await
     });
-    let now = [one_after_another, at_the_same_time];
+    [one_after_another, at_the_same_time]
+}
+
+/// Whether no time differs by more than a reader of the drawing could see.
+fn near(now: [Spans; 2], recorded: [Spans; 2]) -> bool {
+    now.iter()
+        .flatten()
+        .zip(recorded.iter().flatten())
+        .all(|(now, recorded)| now.0.abs_diff(recorded.0) <= 40 && now.1.abs_diff(recorded.1) <= 40)
+}
+
+#[test]
+fn the_time_line_of_two_cleanups_shows_what_was_measured() -> Result<(), Box<dyn Error>> {
+    const FILE: &str = "book/src/patterns/two-goodbyes.svg";
+    let written = fs::read_to_string(root().join(FILE)).unwrap_or_default();
+    let shown = recorded(&written);
+    let mut now = measure_both();
+    // On a busy machine a timer may be late, but hardly each time.
+    for _ in 0..5 {
+        if shown.is_some_and(|shown| near(now, shown)) {
+            break;
+        }
+        now = measure_both();
+    }
+    let shown = shown.filter(|shown| near(now, *shown));
     if env::var_os("RECORD").is_some() {
-        fs::write(root().join(FILE), time_line(now))?;
+        // What is still true is left as it is, so that there is no difference to read.
+        fs::write(root().join(FILE), time_line(shown.unwrap_or(now)))?;
         return Ok(());
     }
-    let written = fs::read_to_string(root().join(FILE))?;
-    let recorded = recorded(&written).ok_or("the drawing does not say what was measured")?;
+    let shown = shown.ok_or_else(|| format!("measured {now:?} ms, which {FILE} does not show"))?;
     assert_eq!(
         written,
-        time_line(recorded),
+        time_line(shown),
         "{FILE} does not show the times that it names"
     );
-    // A busy machine is late, and never early. What was recorded on a quiet one is a promise for all others.
-    for (now, recorded) in now.iter().flatten().zip(recorded.iter().flatten()) {
-        assert!(
-            now.0 + 5 >= recorded.0 && now.1 + 5 >= recorded.1 && now.1 <= recorded.1 + 250,
-            "measured {now:?} ms, and {FILE} shows {recorded:?} ms"
-        );
-    }
     Ok(())
 }
 
