@@ -25,13 +25,17 @@ const TYPES = {
 
 async function pages(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries
+  const found = entries
     .filter((entry) => entry.isFile() && entry.name.endsWith(".html"))
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
     // The table of contents that readers without JavaScript get is a frame, not a page; rustdoc has tests of its own.
     .filter((page) => !["toc.html", "print.html"].includes(page) && !page.startsWith("doc/"))
     .filter((page) => page.includes(ONLY))
     .sort();
+  // The page of an old address leads on at once, while it is being looked at. That it leads to a page is checked by `links.rs`.
+  const leadsOn = async (page) => (await readFile(join(folder, page), "utf8")).includes('http-equiv="refresh"');
+  const moved = await Promise.all(found.map(leadsOn));
+  return found.filter((_, at) => !moved[at]);
 }
 
 function serve(folder) {

@@ -3,6 +3,7 @@ use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 use std::{io, time::Duration};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
+// ANCHOR: shown
 #[derive(Debug)]
 struct Lease {
     registry: Trickle<DuplexStream>,
@@ -32,6 +33,8 @@ impl AsyncDrop for Lease {
     }
 }
 
+// ANCHOR_END: shown
+
 /// Confirms every line, and returns them all when the client is gone.
 async fn registry(stream: DuplexStream) -> io::Result<Vec<String>> {
     let mut heard = Vec::new();
@@ -43,6 +46,7 @@ async fn registry(stream: DuplexStream) -> io::Result<Vec<String>> {
     Ok(heard)
 }
 
+// ANCHOR: shown
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     for cut in Sweep::new() {
@@ -60,3 +64,4 @@ async fn main() -> io::Result<()> {
     println!("released once, wherever the task was cancelled");
     Ok(())
 }
+// ANCHOR_END: shown

@@ -57,7 +57,6 @@ impl AsyncDrop for Upload {
     }
 }
 
-// ANCHOR: receive
 type Client = BufReader<TcpStream>;
 
 /// `report.csv 1024`: a name, and how many bytes follow.
@@ -70,6 +69,7 @@ async fn read_header(client: &mut Client) -> io::Result<(String, usize)> {
         .ok_or_else(|| io::Error::other("the first line is not a name and a length"))
 }
 
+// ANCHOR: receive
 /// Sends what a client uploads on to the store, in parts.
 async fn receive(client: &mut Client, store: &Store) -> io::Result<String> {
     let (name, mut left) = read_header(client).await?;

@@ -93,6 +93,7 @@ async fn receive(
     let upload = Upload::new(store, &name);
     let stored: anyhow::Result<()> = reaper
         .scope(upload, async |upload| {
+            // ANCHOR_END: receive
             while left > 0 {
                 let mut part = vec![0; left.min(64 * 1024)];
                 let read = client.read_exact(&mut part).await;
@@ -100,6 +101,7 @@ async fn receive(
                 upload.append(&part).await.context("sending a part")?;
                 left -= part.len();
             }
+            // ANCHOR: receive
             upload.complete().await.context("completing the upload")
         })
         .await;

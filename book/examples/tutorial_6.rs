@@ -121,7 +121,7 @@ async fn handle(client: TcpStream, store: Store, reaper: ReaperHandle) -> String
     }
 }
 
-// ANCHOR: serve
+// ANCHOR: loop
 /// Writes a client's line.
 async fn write(log: &mut Log, line: Result<String, JoinError>) -> io::Result<()> {
     let line = match line {
@@ -131,9 +131,14 @@ async fn write(log: &mut Log, line: Result<String, JoinError>) -> io::Result<()>
     };
     log.write_all(line.as_bytes()).await
 }
+// ANCHOR_END: loop
 
+// ANCHOR: finish
 /// How long the clients have, when the server is stopped, to finish their uploads.
 const GRACE: Duration = Duration::from_secs(1);
+
+// ANCHOR_END: finish
+// ANCHOR: loop
 
 /// Serves all clients that come until `stop`.
 async fn serve(
@@ -155,6 +160,8 @@ async fn serve(
             Some(line) = clients.join_next() => write(log, line).await?,
         }
     }
+    // ANCHOR_END: loop
+    // ANCHOR: finish
     drop(listener);
     let deadline = Instant::now() + GRACE;
     while let Ok(Some(line)) = timeout_at(deadline, clients.join_next()).await {
@@ -166,7 +173,7 @@ async fn serve(
     }
     Ok(())
 }
-// ANCHOR_END: serve
+// ANCHOR_END: finish
 
 // ANCHOR: run
 /// How long the cleanups of all uploads may take in the end.

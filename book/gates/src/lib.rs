@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 pub mod api;
 pub mod cargo;
 pub mod chapters;
+pub mod charts;
 pub mod libraries;
 pub mod markdown;
 pub mod program;
+pub mod repairs;
 pub mod rules;
 
 /// The folder of the repository.

@@ -1,5 +1,7 @@
 //! Finds the blocks of code of a chapter, and the figures they stand in.
 
+use std::collections::BTreeSet;
+
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 use crate::chapters::{self, Chapter};
@@ -32,6 +34,18 @@ pub struct Figure {
 }
 
 impl Block {
+    /// The line of its page that it begins in.
+    ///
+    /// # Panics
+    ///
+    /// Never: a place ends with a line.
+    pub fn line(&self) -> usize {
+        let number = self.place.rsplit(':').next();
+        number
+            .and_then(|number| number.parse().ok())
+            .expect("a place ends with a line")
+    }
+
     /// Whether skeptic and `mdbook test` compile it.
     pub fn is_rust(&self) -> bool {
         self.info.split(',').next() == Some("rust")
@@ -150,6 +164,25 @@ fn options() -> Options {
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_DEFINITION_LIST
         | Options::ENABLE_GFM
+}
+
+/// The numbers of the lines of a page that are folded away until a reader unfolds them.
+pub fn folded_lines(page: &str) -> BTreeSet<usize> {
+    // Whether each `<details>` around a line is folded: `<details open>` is not.
+    let mut around = Vec::new();
+    let mut folded = BTreeSet::new();
+    for (number, line) in (1..).zip(page.lines()) {
+        if line.starts_with("<details") {
+            around.push(line.starts_with("<details>"));
+        }
+        if around.contains(&true) {
+            folded.insert(number);
+        }
+        if line.starts_with("</details>") {
+            around.pop();
+        }
+    }
+    folded
 }
 
 /// How many words of prose a page has: no code, no HTML.

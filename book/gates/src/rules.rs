@@ -133,7 +133,7 @@ fn whole_page(path: &str) -> bool {
 }
 
 fn same_section(chapter: &Chapter, mark: usize, block: &Block) -> bool {
-    section(chapter, mark) == section(chapter, line(block))
+    section(chapter, mark) == section(chapter, block.line())
 }
 
 /// The line of the last `##` heading above a line.
@@ -142,13 +142,6 @@ fn section(chapter: &Chapter, line: usize) -> Option<usize> {
         .into_iter()
         .rfind(|(at, level, _)| *at <= line && *level == 2)
         .map(|(at, ..)| at)
-}
-
-fn line(block: &Block) -> usize {
-    let number = block.place.rsplit(':').next();
-    number
-        .and_then(|number| number.parse().ok())
-        .expect("a place ends with a line")
 }
 
 /// Each heading's line, level and text.
@@ -170,7 +163,7 @@ pub fn headings(chapter: &Chapter) -> Vec<(usize, usize, &str)> {
 fn snippet(chapter: &Chapter, block: &Block) -> Snippet {
     let heading = headings(chapter)
         .into_iter()
-        .rfind(|(at, level, _)| *at <= line(block) && *level > 1)
+        .rfind(|(at, level, _)| *at <= block.line() && *level > 1)
         .map(|(_, _, text)| text);
     let link = match heading {
         Some(heading) => format!("{}#{}", chapter.path, slug(heading)),

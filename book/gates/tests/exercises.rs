@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     }
     let file = exercises;
     trials.push(Trial::test(
-        "every exercise is on a page, with its tests and its solution",
+        "every exercise is on a page, with its tests and its solution folded below it",
         move || all_are_shown(&file),
     ));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -134,7 +134,8 @@ fn all_are_shown(exercises: &[String]) -> Result<(), Failed> {
     if exercises.len() < 10 {
         return Err(format!("{} exercises: the book promises ten", exercises.len()).into());
     }
-    let blocks: Vec<_> = chapters()
+    let chapters = chapters();
+    let blocks: Vec<_> = chapters
         .iter()
         .flat_map(|chapter| markdown::listings(chapter).blocks)
         .collect();
@@ -146,6 +147,40 @@ fn all_are_shown(exercises: &[String]) -> Result<(), Failed> {
                 return Err(format!("no page shows the {part} of {file}").into());
             }
         }
+        if !chapters
+            .iter()
+            .any(|page| stands_together(&page.source, name))
+        {
+            return Err(format!(
+                "put the tests of {file} below its problem, and its solution below these, each in a folded <details>"
+            )
+            .into());
+        }
     }
     Ok(())
+}
+
+/// Whether a page has the problem, then the folded tests, then the folded solution, and no other exercise in between.
+fn stands_together(page: &str, name: &str) -> bool {
+    let include = |part: &str| format!("exercises/{name}:{part}}}}}");
+    let Some((_, rest)) = page.split_once(&include("problem")) else {
+        return false;
+    };
+    let Some((problem, rest)) = rest.split_once(&include("tests")) else {
+        return false;
+    };
+    let Some((tests, rest)) = rest.split_once(&include("solution")) else {
+        return false;
+    };
+    let closes_first = |text: &str| {
+        let open = text.find("<details>").unwrap_or(usize::MAX);
+        text.find("</details>").is_some_and(|close| close < open)
+    };
+    problem.contains("<details>")
+        && !problem.contains("</details>")
+        && !problem.contains("exercises/")
+        && closes_first(tests)
+        && tests.contains("<details>")
+        && !tests.contains("exercises/")
+        && closes_first(rest)
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
 
-use asyncdrop_book_gates::{files, root, scratch};
+use asyncdrop_book_gates::{chapters, files, markdown, root, scratch};
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{
@@ -86,6 +86,27 @@ fn every_internal_link_and_fragment_of_the_html_resolves() {
     );
     let dead: Vec<_> = dead.into_iter().collect();
     assert!(dead.is_empty(), "\n  {}\n", dead.join("\n  "));
+}
+
+/// A word that the text does not lead to is one that no reader of the text looks up.
+#[test]
+fn every_word_of_the_glossary_is_linked_to_where_the_text_has_it() {
+    let glossary = fs::read_to_string(root().join("book/src/reference/glossary.md"));
+    let glossary = glossary.expect("the glossary can be read");
+    let words = markdown::all_between(&glossary, "<a id=\"", "\"");
+    assert!(words.len() > 20, "{words:?}");
+    let chapters = chapters();
+    let unlinked: Vec<_> = words
+        .into_iter()
+        .filter(|word| {
+            let link = format!("reference/glossary.md#{word})");
+            !chapters.iter().any(|page| page.source.contains(&link))
+        })
+        .map(|word| {
+            format!("link the first page that has the word to reference/glossary.md#{word}")
+        })
+        .collect();
+    assert!(unlinked.is_empty(), "\n  {}\n", unlinked.join("\n  "));
 }
 
 fn name(path: &Path, folder: &Path) -> String {

@@ -48,6 +48,11 @@ fn is_program(file: &str) -> bool {
     file.starts_with("book/examples/") && file.ends_with(".rs")
 }
 
+/// How a repaired program differs from the mistake: `repairs.rs` compares it.
+fn is_difference(file: &str) -> bool {
+    file.starts_with("book/repairs/") && file.ends_with(".diff")
+}
+
 /// What a program of the book printed, or what `cargo asyncdrop` printed about one: the tests of `check/` compare it.
 fn is_output(file: &str) -> bool {
     (file.starts_with("book/output/") || file.starts_with("check/output/"))
@@ -220,7 +225,8 @@ fn the_tutorial_can_be_read_in_an_evening_and_the_book_in_a_weekend() {
 
 #[test]
 fn only_known_info_strings_are_used() {
-    const KNOWN: [&str; 6] = [
+    const KNOWN: [&str; 7] = [
+        "diff",
         "rust",
         "rust,should_panic",
         "rust,ignore",
@@ -394,6 +400,8 @@ fn every_listing_stands_under_the_label_that_it_needs() {
             "panics"
         } else if included(is_fixed) {
             "works"
+        } else if included(is_difference) {
+            "repaired"
         } else if included(is_compiler_message) {
             "compiler"
         } else if included(is_output) || included(is_nightly_output) {
@@ -438,6 +446,7 @@ fn every_label_says_what_it_holds() {
             "excerpt" => block.only_include().is_some_and(is_excerpt),
             "panics" => block.info == "rust,should_panic",
             "wrong" | "works" => block.info == "rust",
+            "repaired" => block.info == "diff" && block.only_include().is_some_and(is_difference),
             "compiler" => block.only_include().is_some_and(is_compiler_message),
             "output" => block
                 .only_include()
@@ -460,6 +469,7 @@ fn caption_of(kind: &str) -> Option<&'static str> {
         "panics" => "Panics",
         "wrong" => "Runs, but is wrong",
         "works" => "Works",
+        "repaired" => "Put right",
         "compiler" => "The compiler says",
         "output" => "It prints",
         "exercise" => "Exercise",
@@ -588,6 +598,7 @@ fn every_file_that_is_proven_is_shown_on_a_page() {
         ("check/output", "txt"),
         ("book/nightly", "rs"),
         ("book/nightly", "txt"),
+        ("book/repairs", "diff"),
     ];
     none(
         proven

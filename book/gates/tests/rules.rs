@@ -1,6 +1,7 @@
-//! Each rule is taught on a page, shown by a snippet that ran and held by a test. The appendix says where.
+//! Each rule is taught on a page, shown by a snippet that ran and held by a test.
 //!
-//! `cargo record` writes the appendix down again.
+//! The appendix of the book says what each rule promises and where it is taught. What shows and holds it is for those who
+//! change the library, so it stands in a file of the repository. `cargo record` writes both down again.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -10,6 +11,7 @@ use asyncdrop_book_gates::rules::{Rule, marks, registry, rules};
 use asyncdrop_book_gates::{chapters, root, title};
 
 const APPENDIX: &str = "book/src/reference/rules.md";
+const PROOFS: &str = "book/proofs.md";
 
 #[test]
 fn every_rule_has_a_page_a_snippet_that_ran_and_a_test() {
@@ -60,26 +62,61 @@ fn every_mark_and_every_test_that_names_a_rule_names_one_of_the_registry() {
 }
 
 #[test]
-fn the_appendix_says_what_was_found() {
-    let now = appendix(&rules(&chapters()));
-    let file = root().join(APPENDIX);
+fn the_appendix_says_what_the_rules_promise_and_where_they_are_taught() {
+    compare(APPENDIX, &appendix(&rules(&chapters())));
+}
+
+#[test]
+fn the_list_of_proofs_says_what_was_found() {
+    compare(PROOFS, &proofs(&rules(&chapters())));
+}
+
+#[track_caller]
+fn compare(name: &str, now: &str) {
+    let file = root().join(name);
     if env::var_os("RECORD").is_some() {
-        fs::write(&file, &now).expect("the appendix can be written");
+        fs::write(&file, now).expect("a list can be written");
         return;
     }
     let written = fs::read_to_string(&file).unwrap_or_default();
     assert!(
         written == now,
-        "{APPENDIX} is not what `cargo record` makes of the pages and tests as they are:\n{}",
-        similar::TextDiff::from_lines(&written, &now).unified_diff()
+        "{name} is not what `cargo record` makes of the pages and tests as they are:\n{}",
+        similar::TextDiff::from_lines(written.as_str(), now).unified_diff()
     );
 }
 
 fn appendix(rules: &[Rule]) -> String {
     let mut text = String::from(
-        "# The rules and their proofs\n\n\
-         Every rule of this book, where it is taught, which snippets show it, and which tests hold it.\n\
-         This page is made from the chapters and the tests, and the tests fail when a rule lacks one of the three.\n\n\
+        "# Every rule\n\n\
+         What the library promises, and what you have to do, in one list.\n\
+         Each rule has an id, which leads to the paragraph that explains it; where a test or a message names the id, you find it here.\n\n\
+         Every rule is shown by a snippet that was compiled and run, and held by a test: `book/proofs.md` in the repository of this book lists them.\n",
+    );
+    let mut group = "";
+    for rule in rules {
+        if rule.group != group {
+            group = &rule.group;
+            write!(text, "\n## {group}\n\n").expect("a string takes everything");
+        }
+        let page = rule.page.as_deref().unwrap_or("introduction.md");
+        let says = &rule.says;
+        writeln!(
+            text,
+            "- **{}** {says} ([{}](../{page}))",
+            link(rule, "../"),
+            title(page)
+        )
+        .expect("a string takes everything");
+    }
+    text
+}
+
+fn proofs(rules: &[Rule]) -> String {
+    let mut text = String::from(
+        "# What proves the rules of the book\n\n\
+         Which snippets show each rule, and which tests hold it.\n\
+         This list is made from the chapters and the tests, and the tests fail when a rule lacks one of the two.\n\n\
          A snippet was compiled and run twice: as edition 2021 by skeptic, and as edition 2024 by `mdbook test`.\n\
          A test that ends with `.txt` or `.stderr` compares a run or a compiler message with that recorded file, which the page shows.\n",
     );
@@ -89,20 +126,10 @@ fn appendix(rules: &[Rule]) -> String {
             group = &rule.group;
             write!(text, "\n## {group}\n").expect("a string takes everything");
         }
-        let page = rule.page.as_deref().unwrap_or("introduction.md");
-        let (snippets, tests) = (rule.snippets.len(), rule.tests.len());
-        write!(
-            text,
-            "\n**{}** {} ([{}](../{page}))\n\n<details>\n<summary>{}, {}</summary>\n\n",
-            link(rule),
-            rule.says,
-            title(page),
-            counted(snippets, "snippet"),
-            counted(tests, "test"),
-        )
-        .expect("a string takes everything");
+        write!(text, "\n**{}** {}\n\n", link(rule, "src/"), rule.says)
+            .expect("a string takes everything");
         for snippet in &rule.snippets {
-            writeln!(text, "- [{}](../{})", snippet.name, snippet.link)
+            writeln!(text, "- [{}](src/{})", snippet.name, snippet.link)
                 .expect("a string takes everything");
         }
         for (name, file) in &rule.tests {
@@ -113,20 +140,15 @@ fn appendix(rules: &[Rule]) -> String {
             };
             writeln!(text, "{line}").expect("a string takes everything");
         }
-        text.push_str("\n</details>\n");
     }
     text
 }
 
-fn counted(number: usize, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
-}
-
-fn link(rule: &Rule) -> String {
+/// The id of a rule, which leads to its mark. `to` is the way to `book/src`.
+fn link(rule: &Rule, to: &str) -> String {
     let id = &rule.id;
     match &rule.page {
-        Some(page) => format!("[{id}](../{page}#rule-{})", id.to_lowercase()),
+        Some(page) => format!("[{id}]({to}{page}#rule-{})", id.to_lowercase()),
         None => id.clone(),
     }
 }

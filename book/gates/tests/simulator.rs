@@ -13,7 +13,8 @@ use std::{env, fs, future, mem};
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 use asyncdrop_book_gates::root;
 
-const TABLE: &str = "book/src/first-steps/life-of-a-guard.html";
+/// Not in `book/src`, from where mdBook would copy it as a page of its own.
+const TABLE: &str = "book/output/life-of-a-guard.html";
 
 /// How often the cleanup began, and whether it is to fail. Each thread of the tests would need its own, so there is one test.
 static BEGUN: AtomicUsize = AtomicUsize::new(0);
