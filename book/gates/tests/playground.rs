@@ -195,10 +195,17 @@ fn check(
 
 #[test]
 fn what_is_sent_compiles_with_the_crates_of_the_playground_and_prints_what_the_page_shows() {
+    let every = snippets();
+    // For the gate in the browser, which compares what the pages really send.
+    let texts: Vec<_> = every.iter().map(|snippet| &snippet.text).collect();
+    let texts = serde_json::to_vec(&texts).expect("texts are JSON");
+    let folder = scratch("playground");
+    fs::write(folder.join("texts.json"), texts).expect("target/ can be written");
+
     let all = env::var("ASYNCDROP_PLAYGROUND").is_ok_and(|which| which == "all");
     let mut parts = BTreeSet::new();
     let only = env::var("ASYNCDROP_PLAYGROUND").unwrap_or_default();
-    let snippets: Vec<_> = snippets()
+    let snippets: Vec<_> = every
         .into_iter()
         .filter(|snippet| {
             let part = snippet
@@ -216,7 +223,6 @@ fn what_is_sent_compiles_with_the_crates_of_the_playground_and_prints_what_the_p
         .collect();
     assert!(!snippets.is_empty());
     let crates = crates();
-    let folder = scratch("playground");
     let next = AtomicUsize::new(0);
     let faults = Mutex::new(Vec::new());
     let workers = thread::available_parallelism().map_or(2, |count| count.get());
