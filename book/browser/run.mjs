@@ -41,6 +41,7 @@ await page.route(PLAYGROUND, async (route) => {
   return route.fulfill({ response: await route.fetch({ url: standIn }) });
 });
 
+// The sentences about programs that cannot run online are paragraphs.
 const bars = (page) => page.locator("div.run-bar");
 const press = (bar, name) => bar.getByRole("button", { name, exact: true }).click();
 const answerOf = (bar) => bar.locator("xpath=following-sibling::div[@class='run-answer']/pre[not(@class='run-note') or not(starts-with(., 'Running'))]");
@@ -49,6 +50,8 @@ let longest = 0;
 const sent = new Set();
 for (const where of await pages()) {
   await page.goto(`${server.origin}/${where}`, { waitUntil: "load" });
+  // Solutions are folded.
+  await page.evaluate(() => document.querySelectorAll("details").forEach((details) => { details.open = true; }));
   const count = await bars(page).count();
   for (let n = 0; n < count; n += 1) {
     const bar = bars(page).nth(n);

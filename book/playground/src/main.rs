@@ -1,4 +1,5 @@
 //! A preprocessor of mdBook: writes the library for the Run buttons, and says beside each block whether it can run online.
+//! For the search it writes which page explains each message and each name.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -36,6 +37,12 @@ fn main() -> Result<()> {
         "sections"
     };
     mark(&mut book[items]);
+    let explained = serde_json::json!({
+        "messages": explained(&book[items], "reference/messages.md"),
+        "names": explained(&book[items], "reference/api.md"),
+    });
+    let script = format!("window.asyncdropExplained = {explained};\n");
+    write_if_changed(&folder.join("explained.js"), &script)?;
     println!("{book}");
     Ok(())
 }
@@ -58,4 +65,41 @@ fn mark(items: &mut Value) {
             mark(&mut chapter["sub_items"]);
         }
     }
+}
+
+/// The rows of a page of the reference: the text in the first cell, and the page that the row leads to.
+fn explained(items: &Value, list: &str) -> Vec<(String, String)> {
+    let Some(text) = chapter(items, list) else {
+        return Vec::new();
+    };
+    let row = |line: &str| {
+        let code = line.strip_prefix("| `")?.trim_start_matches('`');
+        let (text, rest) = code.split_once('`')?;
+        // In a cell with two backquotes on each side, there are others inside.
+        let text = match line.strip_prefix("| `` ") {
+            Some(code) => code.split_once(" ``")?.0,
+            None => text,
+        };
+        let (_, link) = rest
+            .rsplit_once("](../")
+            .filter(|_| !rest.contains("[docs]"))
+            .or_else(|| {
+                let (before, _) = rest.split_once(") | [docs]")?;
+                before.rsplit_once("](../")
+            })?;
+        let page = link.split(')').next()?.replace(".md", ".html");
+        Some((text.to_owned(), page))
+    };
+    text.lines().filter_map(row).collect()
+}
+
+fn chapter<'a>(items: &'a Value, path: &str) -> Option<&'a str> {
+    items.as_array()?.iter().find_map(|item| {
+        let item = item.get("Chapter")?;
+        if item["path"] == path {
+            item["content"].as_str()
+        } else {
+            chapter(&item["sub_items"], path)
+        }
+    })
 }
