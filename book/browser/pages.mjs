@@ -3,54 +3,17 @@
 // No page may scroll sideways, write an error to the console, ask for anything that is not there or not on this machine,
 // or have a violation of accessibility that axe calls serious or critical.
 //
-// Usage: node pages.mjs [FOLDER [PART-OF-A-NAME]]; the folder is where `mdbook build` wrote to.
-import { createServer } from "node:http";
-import { readFile, readdir } from "node:fs/promises";
+// Usage: node pages.mjs [PART-OF-A-NAME]
 import { createRequire } from "node:module";
-import { extname, join, relative, resolve } from "node:path";
-import { chromium } from "playwright-core";
+import { readFile } from "node:fs/promises";
+import { browser as launch, pages, report, serve } from "./site.mjs";
 
 const require = createRequire(import.meta.url);
 const AXE = await readFile(require.resolve("axe-core/axe.min.js"), "utf8");
-const FOLDER = resolve(process.argv[2] ?? join(import.meta.dirname, "../../target/book-html"));
-const ONLY = process.argv[3] ?? "";
 const WIDTHS = [390, 768, 1440];
 const THEMES = ["light", "ayu"];
 // axe takes its time. What it sees depends on the theme, and hardly on the width.
 const WIDTH_OF_AXE = 390;
-const TYPES = {
-  ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml",
-  ".png": "image/png", ".woff2": "font/woff2", ".json": "application/json",
-};
-
-async function pages(folder) {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const found = entries
-    .filter((entry) => entry.isFile() && entry.name.endsWith(".html"))
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
-    // The table of contents that readers without JavaScript get is a frame, not a page; rustdoc has tests of its own.
-    .filter((page) => !["toc.html", "print.html"].includes(page) && !page.startsWith("doc/"))
-    .filter((page) => page.includes(ONLY))
-    .sort();
-  // The page of an old address leads on at once, while it is being looked at. That it leads to a page is checked by `links.rs`.
-  const leadsOn = async (page) => (await readFile(join(folder, page), "utf8")).includes('http-equiv="refresh"');
-  const moved = await Promise.all(found.map(leadsOn));
-  return found.filter((_, at) => !moved[at]);
-}
-
-function serve(folder) {
-  const server = createServer(async (request, response) => {
-    const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
-    try {
-      const body = await readFile(join(folder, path.endsWith("/") ? `${path}index.html` : path));
-      response.writeHead(200, { "content-type": TYPES[extname(path)] ?? "application/octet-stream" });
-      response.end(body);
-    } catch {
-      response.writeHead(404).end();
-    }
-  });
-  return new Promise((done) => server.listen(0, "127.0.0.1", () => done(server)));
-}
 
 // Plays each row of the table of a guard, and says which one the page answers otherwise, or how many it has.
 function play() {
@@ -75,11 +38,10 @@ function play() {
   return rows.length;
 }
 
-const server = await serve(FOLDER);
-const origin = `http://127.0.0.1:${server.address().port}`;
-const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
-const all = await pages(FOLDER);
+const server = await serve();
+const { origin } = server;
+const browser = await launch();
+const all = await pages();
 const faults = [];
 for (const theme of THEMES) {
   for (const width of WIDTHS) {
@@ -116,6 +78,4 @@ for (const theme of THEMES) {
 }
 await browser.close();
 server.close();
-console.log(faults.join("\n"));
-console.log(`${all.length} pages at ${WIDTHS.join(", ")} px in ${THEMES.join(" and ")}: ${faults.length} faults`);
-process.exit(faults.length === 0 && all.length > 0 ? 0 : 1);
+report(`${all.length} pages at ${WIDTHS.join(", ")} px in ${THEMES.join(" and ")}`, faults, all.length > 0);

@@ -1,0 +1,249 @@
+//! What the Run buttons send: the exact text compiles with the crates that the playground has, and prints what the page shows.
+//!
+//! Each text brings the whole library along, so compiling all of them takes minutes. `cargo test` takes one page of each
+//! part of the book; with `ASYNCDROP_PLAYGROUND=all`, as in CI, it is every snippet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex};
+use std::{env, fs, thread};
+
+use asyncdrop_book_gates::{cargo, chapters, markdown, program, root, scratch};
+use asyncdrop_book_playground::{Library, Online, library, online, request, shown};
+
+/// A snippet that can run online.
+struct Snippet {
+    /// Where it stands first.
+    place: String,
+    /// What is sent.
+    text: String,
+    /// The program of `book/examples` that it is, all of it.
+    example: Option<String>,
+    panics: bool,
+}
+
+static PLAIN: LazyLock<String> = LazyLock::new(|| text_of(Library::Plain));
+static TESTING: LazyLock<String> = LazyLock::new(|| text_of(Library::Testing));
+
+fn text_of(which: Library) -> String {
+    library(&root(), which).unwrap_or_else(|error| panic!("{error:#}"))
+}
+
+/// Every snippet that can run online, once.
+fn snippets() -> Vec<Snippet> {
+    let mut found: BTreeMap<String, Snippet> = BTreeMap::new();
+    for chapter in chapters() {
+        for block in markdown::listings(&chapter).blocks {
+            if !block.runs() {
+                continue;
+            }
+            let code = shown(&block.expanded);
+            let Online::With(which) = online(&code) else {
+                continue;
+            };
+            let library = if which == Library::Plain {
+                &PLAIN
+            } else {
+                &TESTING
+            };
+            let text = request(&code, library);
+            let example = match block.includes.as_slice() {
+                [only] => Path::new(only)
+                    .strip_prefix("book/examples")
+                    .ok()
+                    .and_then(|file| Some(file.file_stem()?.to_str()?.to_owned())),
+                _ => None,
+            };
+            let snippet = found.entry(text.clone()).or_insert(Snippet {
+                place: block.place,
+                text,
+                example: None,
+                panics: block.info.contains("should_panic"),
+            });
+            snippet.example = snippet.example.take().or(example);
+        }
+    }
+    let mut snippets: Vec<_> = found.into_values().collect();
+    snippets.sort_by(|a, b| a.place.cmp(&b.place));
+    snippets
+}
+
+/// The name and the rlib of each crate that the playground has.
+fn crates() -> BTreeMap<String, PathBuf> {
+    let built = Command::new(env!("CARGO"))
+        .current_dir(root())
+        .args(["build", "--message-format", "json-render-diagnostics"])
+        .args(["-p", "asyncdrop-book-playground-crates"])
+        .output()
+        .expect("cargo runs this test");
+    assert!(
+        built.status.success(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    let manifest = fs::read_to_string(root().join("book/playground/crates/Cargo.toml"));
+    let manifest: toml::Table = manifest.expect("it is there").parse().expect("it is TOML");
+    let wanted: BTreeSet<_> = manifest["dependencies"]
+        .as_table()
+        .expect("a table")
+        .keys()
+        .map(|name| name.replace('-', "_"))
+        .collect();
+    let found: BTreeMap<_, _> = cargo::messages(&built.stdout)
+        .filter_map(|message| {
+            let name = message["target"]["name"].as_str()?.replace('-', "_");
+            let files = message["filenames"].as_array()?.iter();
+            let mut files = files.filter_map(|file| file.as_str());
+            let file = files.find(|file| file.ends_with(".rlib") || file.ends_with(".so"))?;
+            wanted.contains(&name).then(|| (name, PathBuf::from(file)))
+        })
+        .collect();
+    assert_eq!(found.keys().cloned().collect::<BTreeSet<_>>(), wanted);
+    found
+}
+
+/// What a program printed, without what must differ online: all of it is one file and one crate, without the lines of anchors.
+fn comparable(printed: &str) -> String {
+    let mut text = String::new();
+    for line in printed.lines() {
+        let mut line = line.replace("playground::asyncdrop::", "asyncdrop::");
+        if let Some((before, place)) = line.split_once("panicked at src/")
+            && place.ends_with(':')
+        {
+            line = format!("{before}panicked at src/main.rs:");
+        }
+        let mut rest = line.as_str();
+        while let Some((before, place)) = rest.split_once("src/main.rs:") {
+            text += before;
+            text += "src/main.rs";
+            rest = place.trim_start_matches(|it: char| it.is_ascii_digit() || it == ':');
+        }
+        text += rest;
+        text.push('\n');
+    }
+    text
+}
+
+/// Compiles and runs one text, and says what is wrong with it.
+fn check(
+    snippet: &Snippet,
+    crates: &BTreeMap<String, PathBuf>,
+    folder: &Path,
+) -> Result<(), String> {
+    let name = snippet
+        .place
+        .replace(|it: char| !it.is_ascii_alphanumeric(), "_");
+    let folder = folder.join(&name);
+    fs::create_dir_all(folder.join("src")).expect("target/ can be written");
+    fs::write(folder.join("src/main.rs"), &snippet.text).expect("target/ can be written");
+    let executable = folder.join("playground");
+    let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc
+        .current_dir(&folder)
+        .args([
+            "src/main.rs",
+            "--edition",
+            "2024",
+            "--crate-name",
+            "playground",
+            "-o",
+        ])
+        .arg(&executable);
+    for (name, file) in crates {
+        rustc
+            .arg("--extern")
+            .arg(format!("{name}={}", file.display()));
+    }
+    let deps = crates
+        .values()
+        .next()
+        .and_then(|file| file.parent())
+        .expect("at least one");
+    rustc
+        .arg("-L")
+        .arg(format!("dependency={}", deps.display()));
+    let compiled = rustc.output().map_err(|error| error.to_string())?;
+    if !compiled.status.success() {
+        return Err(String::from_utf8_lossy(&compiled.stderr).into_owned());
+    }
+    let printed = program::transcript("playground", &executable, &folder)
+        .map_err(|error| error.to_string())?;
+    fs::remove_file(&executable).map_err(|error| error.to_string())?;
+    let (_, printed) = printed.split_once('\n').unwrap_or_default();
+    if let Some(example) = &snippet.example {
+        let shown = fs::read_to_string(root().join(format!("book/output/{example}.txt")))
+            .unwrap_or_default();
+        let (_, shown) = shown.split_once('\n').unwrap_or_default();
+        let shown = shown
+            .replace(&format!("book/examples/{example}.rs"), "src/main.rs")
+            .replace(&format!("{example}::"), "playground::");
+        if comparable(&shown) != comparable(&printed) {
+            return Err(format!(
+                "The page shows\n{shown}\nand online it prints\n{printed}"
+            ));
+        }
+    } else {
+        let failed = printed.contains("[exit status: ");
+        if failed != snippet.panics {
+            return Err(format!("It prints\n{printed}"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_sent_compiles_with_the_crates_of_the_playground_and_prints_what_the_page_shows() {
+    let every = snippets();
+    // For the gate in the browser, which compares what the pages really send.
+    let texts: Vec<_> = every.iter().map(|snippet| &snippet.text).collect();
+    let texts = serde_json::to_vec(&texts).expect("texts are JSON");
+    let folder = scratch("playground");
+    fs::write(folder.join("texts.json"), texts).expect("target/ can be written");
+
+    let all = env::var("ASYNCDROP_PLAYGROUND").is_ok_and(|which| which == "all");
+    let mut parts = BTreeSet::new();
+    let only = env::var("ASYNCDROP_PLAYGROUND").unwrap_or_default();
+    let snippets: Vec<_> = every
+        .into_iter()
+        .filter(|snippet| {
+            let part = snippet
+                .place
+                .split('/')
+                .nth(2)
+                .unwrap_or_default()
+                .to_owned();
+            all || if only.is_empty() {
+                parts.insert(part)
+            } else {
+                snippet.place.contains(&only)
+            }
+        })
+        .collect();
+    assert!(!snippets.is_empty());
+    let crates = crates();
+    let next = AtomicUsize::new(0);
+    let faults = Mutex::new(Vec::new());
+    let workers = thread::available_parallelism().map_or(2, |count| count.get());
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(snippet) = snippets.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(fault) = check(snippet, &crates, &folder) {
+                        let fault = format!("{}: {fault}", snippet.place);
+                        faults.lock().expect("no worker panics").push(fault);
+                    }
+                }
+            });
+        }
+    });
+    let longest = snippets
+        .iter()
+        .map(|it| it.text.len())
+        .max()
+        .unwrap_or_default();
+    println!("{} texts, the longest of {longest} bytes", snippets.len());
+    let faults = faults.into_inner().expect("no worker panics");
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
