@@ -2,7 +2,6 @@
 
 use std::env;
 use std::fmt::{self, Debug};
-use std::io;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,8 +12,8 @@ use anyhow::{Context, bail};
 use asyncdrop::{AsyncDropReaper, Reaped, ReaperHandle};
 use futures::FutureExt;
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
+use support::cancelled_by_a_signal;
 use tokio::runtime::{Handle, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -209,22 +208,6 @@ fn trials(tests: Vec<(&'static str, Test)>, suite: &Arc<Suite>) -> Vec<Trial> {
         Trial::test(name, run).with_ignored_flag(skipped)
     };
     tests.into_iter().map(trial).collect()
-}
-
-/// A token that SIGTERM and Ctrl-C cancel. From the call on neither ends the process by itself.
-fn cancelled_by_a_signal() -> io::Result<CancellationToken> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let token = CancellationToken::new();
-    let told_to_end = token.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        token.cancel();
-    });
-    Ok(told_to_end)
 }
 
 impl Debug for Tests {
