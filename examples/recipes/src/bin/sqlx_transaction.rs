@@ -4,7 +4,6 @@
 //! DATABASE_URL=postgres://localhost/postgres cargo run -p asyncdrop-example-recipes --bin sqlx_transaction
 //! ```
 
-use std::convert::Infallible;
 use std::env;
 use std::future::pending;
 use std::time::Duration;
@@ -76,15 +75,13 @@ async fn main() -> anyhow::Result<()> {
         .max_connections(1)
         .connect(&url)
         .await?;
-    let pool = AsyncDropWith::new(pool, async |pool| {
-        pool.close().await;
-        Ok::<_, Infallible>(())
-    });
+    let limit = Duration::from_secs(5);
+    let pool = AsyncDropWith::new(pool, async move |pool| timeout(limit, pool.close()).await);
     with_async_drop_2!(pool, {
         create_stock(&pool).await?;
         let reaper = AsyncDropReaper::new();
         orders(&pool, &reaper).await;
-        AsyncDropReaper::shutdown(reaper, Duration::from_secs(5)).await?;
+        AsyncDropReaper::shutdown(reaper, limit).await?;
         let left: i32 = query_scalar("SELECT pieces FROM stock")
             .fetch_one(&**pool)
             .await?;
