@@ -16,7 +16,6 @@ const CRATES: [&str; 9] = [
     "anyhow",
     "asyncdrop",
     "futures",
-    "rusqlite",
     "scopeguard",
     "tempfile",
     "thiserror",

@@ -13,8 +13,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use test_database::postgres::{self, Server};
-use test_database::run_test;
+use asyncdrop::{AsyncDropReaper, ReaperHandle};
+use test_database::Server;
 
 /// Runs a program and compares what it printed, on both streams, with its file in `output/`.
 fn prints_what_the_book_shows(
@@ -43,7 +43,10 @@ fn prints_what_the_book_shows(
         return Ok(fs::write(output, printed)?);
     }
     let recorded = fs::read_to_string(&output).unwrap_or_default();
-    assert_eq!(recorded, printed, "{name} prints something else now");
+    ensure!(
+        recorded == printed,
+        "{name} prints something else now\n--- recorded\n{recorded}\n--- this run\n{printed}"
+    );
     Ok(())
 }
 
@@ -59,9 +62,9 @@ fn the_multipart_upload() -> anyhow::Result<()> {
     prints_what_the_book_shows("multipart_upload", program, &[])
 }
 
-#[test]
-fn the_transaction_of_sqlx() -> anyhow::Result<()> {
-    let Some(programs) = postgres::installed() else {
+#[tokio::test]
+async fn the_transaction_of_sqlx() -> anyhow::Result<()> {
+    let Some(programs) = test_database::installed() else {
         assert!(
             env::var_os("ASYNCDROP_REQUIRE_POSTGRES").is_none(),
             "there is no PostgreSQL, and ASYNCDROP_REQUIRE_POSTGRES asks for it"
@@ -70,16 +73,25 @@ fn the_transaction_of_sqlx() -> anyhow::Result<()> {
         writeln!(io::stderr(), "skipped: there is no PostgreSQL")?;
         return Ok(());
     };
-    run_test(Duration::from_secs(120), async |reaper| {
-        let server = Server::start(&reaper, &programs).await?;
-        let folder = server
-            .folder()
-            .to_str()
-            .context("the folder's name is not UTF-8")?;
-        let url = format!("postgres://postgres@localhost/postgres?host={folder}");
-        let program = env!("CARGO_BIN_EXE_sqlx_transaction");
-        prints_what_the_book_shows("sqlx_transaction", program, &[("DATABASE_URL", &url)])
-    })
+    let reaper = AsyncDropReaper::new();
+    let compared = on_a_server(&reaper, &programs).await;
+    let stopped = AsyncDropReaper::shutdown(reaper, Duration::from_secs(60)).await;
+    if let (Err(_), Err(error)) = (&compared, &stopped) {
+        eprintln!("{error}");
+    }
+    compared?;
+    stopped?;
+    Ok(())
+}
+
+async fn on_a_server(reaper: &ReaperHandle, programs: &Path) -> anyhow::Result<()> {
+    let server = Server::start(reaper, programs).await?;
+    let folder = server.folder().to_str();
+    let folder = folder.context("the folder's name is not UTF-8")?;
+    let url = format!("postgres://postgres@localhost/postgres?host={folder}");
+    let program = env!("CARGO_BIN_EXE_sqlx_transaction");
+    // It blocks the thread, on which nothing else has to run.
+    prints_what_the_book_shows("sqlx_transaction", program, &[("DATABASE_URL", &url)])
 }
 
 /// Without this, a page could show what no program has printed for a long time.

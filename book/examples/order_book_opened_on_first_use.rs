@@ -1,15 +1,16 @@
 use orders::Orders;
-use rusqlite::Connection;
+use std::{fs, io};
 
 pub mod orders {
     use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
-    use rusqlite::Connection;
+    use std::fs::File;
+    use std::io::{self, BufWriter, Write};
     use std::path::PathBuf;
     use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
     use tokio::task::{self, JoinHandle};
 
     // ANCHOR: states
-    /// An order book in a database, which is opened for the first order.
+    /// An order book in a file, which is created for the first order.
     #[derive(Debug)]
     pub struct Orders(State);
 
@@ -17,23 +18,20 @@ pub mod orders {
     enum State {
         Unopened(PathBuf),
         /// The queue until the cleanup closes it, and the task that empties it.
-        Open(
-            Option<UnboundedSender<String>>,
-            JoinHandle<rusqlite::Result<()>>,
-        ),
+        Open(Option<UnboundedSender<String>>, JoinHandle<io::Result<()>>),
     }
 
     impl Orders {
-        pub fn new(database: PathBuf) -> AsyncDropGuard<Self> {
-            AsyncDropGuard::new(Self(State::Unopened(database)))
+        pub fn new(file: PathBuf) -> AsyncDropGuard<Self> {
+            AsyncDropGuard::new(Self(State::Unopened(file)))
         }
         // ANCHOR_END: states
 
         pub fn add(&mut self, order: &str) {
-            if let State::Unopened(database) = &self.0 {
-                let database = database.clone();
+            if let State::Unopened(file) = &self.0 {
+                let file = file.clone();
                 let (queue, queued) = mpsc::unbounded_channel();
-                let writer = task::spawn_blocking(|| write(database, queued));
+                let writer = task::spawn_blocking(|| write(file, queued));
                 self.0 = State::Open(Some(queue), writer);
             }
             if let State::Open(Some(queue), _) = &self.0 {
@@ -45,13 +43,15 @@ pub mod orders {
     }
     // ANCHOR_END: states
 
-    fn write(database: PathBuf, mut queued: UnboundedReceiver<String>) -> rusqlite::Result<()> {
-        let connection = Connection::open(database)?;
-        connection.execute("CREATE TABLE orders (text TEXT)", [])?;
+    fn write(file: PathBuf, mut queued: UnboundedReceiver<String>) -> io::Result<()> {
+        let file = File::create_new(file)?;
+        let mut lines = BufWriter::new(&file);
         while let Some(order) = queued.blocking_recv() {
-            connection.execute("INSERT INTO orders VALUES (?1)", [order])?;
+            writeln!(lines, "{order}")?;
         }
-        connection.close().map_err(|(_, error)| error)
+        lines.flush()?;
+        drop(lines);
+        file.sync_all()
     }
 
     // ANCHOR: states
@@ -76,25 +76,24 @@ pub mod orders {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let path = folder.path().join("orders.db");
+    let path = folder.path().join("orders.txt");
 
     let mut unused = Orders::new(path.clone());
     unused.async_drop().await?;
-    println!("never used, the database exists: {}", path.exists());
+    println!("never used, the file exists: {}", path.exists());
 
     let mut orders = Orders::new(path.clone());
     orders.add("article 4711: 3 pieces");
     orders.add("article 12: 1 piece");
     orders.async_drop().await?;
+    let written = fs::read_to_string(&path)?;
+    println!("orders in the file: {}", written.lines().count());
 
-    let database = Connection::open(&path)?;
-    let rows: u32 = database.query_row("SELECT count(*) FROM orders", [], |row| row.get(0))?;
-    println!("orders in the database: {rows}");
-
-    // The table is there already.
+    // The file of another day is not overwritten.
     let mut refused = Orders::new(path);
     refused.add("article 7: 2 pieces");
     let error = refused.async_drop().await.unwrap_err();
-    println!("not written: {error}");
+    let kind = error.downcast::<io::Error>()?.kind();
+    println!("not written: {kind}");
     Ok(())
 }
