@@ -80,6 +80,8 @@ fn what_is_found_in_our_own_programs_is_known() {
         "asyncdrop",
         "-p",
         "asyncdrop-example-http-service",
+        "-p",
+        "asyncdrop-example-recipes",
         "--examples",
         "--bins",
     ]));
