@@ -12,7 +12,7 @@ use asyncdrop_book_gates::{chapters, files, libraries, markdown, root, scratch};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// The crates that an exercise may use: those of the quick start.
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 8] = [
     "anyhow",
     "asyncdrop",
     "futures",
