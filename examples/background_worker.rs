@@ -4,7 +4,8 @@
 //! cargo run --example background_worker -- --file lines.log --addr 127.0.0.1:7001
 //! ```
 //!
-//! Talk to it with `nc 127.0.0.1 7001`, and stop it with SIGTERM or Ctrl-C. It answers each line with `ok`.
+//! Talk to it with `nc 127.0.0.1 7001`, and stop it with SIGTERM or Ctrl-C.
+//! It answers each line with `ok`, and before it hangs up on a client that breaks a rule it says why.
 //!
 //! `ok` means: this line is in the queue, and it will be in the file once, before the process ends.
 //! The file is written and synced once a second, and a last time when the process is told to end, or fails.
@@ -15,21 +16,23 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::error::Error;
-use std::fmt::Display;
-use std::io::{self, Write};
+use std::fmt::Debug;
+use std::io::{self, ErrorKind, Write};
 use std::mem;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::{Context, anyhow, bail};
 use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, Reaped, async_trait};
 use tokio::fs::File;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{
+    AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, BufWriter,
+};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, interval_at, sleep, timeout};
+use tokio::time::{Instant, interval_at, timeout};
 
 /// The longest line that is taken, in bytes, with the newline that ends it.
 const MAX_LINE: usize = 1024;
@@ -37,19 +40,35 @@ const MAX_LINE: usize = 1024;
 /// How many lines may wait for the writer. When there are more, the clients wait for their `ok`.
 const QUEUE: usize = 1024;
 
+/// How many bytes are collected before they are written.
+const WRITE_BUFFER: usize = 64 * 1024;
+
 /// How long the end of one connection may take.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 
-const USAGE: &str =
-    "usage: background_worker --file FILE [--addr HOST:PORT] [--sync SECONDS] [--deadline SECONDS]";
+/// How many clients there may be at a time. Further ones wait in the backlog of the system until one has left.
+const MAX_CLIENTS: usize = 1000;
+
+/// How long a client may take to send a line, and to take an answer. Otherwise it would keep its place for good.
+const IDLE_LIMIT: Duration = Duration::from_secs(300);
+
+/// How often the file is synced.
+const SYNC_PERIOD: Duration = Duration::from_secs(1);
+
+/// How long it may take, at the end, to flush the queue and to end the connections.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+const USAGE: &str = "usage: background_worker --file FILE [--addr HOST:PORT] [--clients COUNT] \
+    [--idle SECONDS] [--sync SECONDS] [--deadline SECONDS]";
 
 // ANCHOR: main
 #[tokio::main]
 async fn main() {
+    support::start_log();
     let status = match run().await {
         Ok(()) => 0,
         Err(error) => {
-            report(error);
+            tracing::error!("{error:#}");
             1
         }
     };
@@ -58,23 +77,21 @@ async fn main() {
     std::process::exit(status);
 }
 
-async fn run() -> Result<(), Box<dyn Error>> {
-    let options = Options::from_args().map_err(|error| format!("{error} ({USAGE})"))?;
-    let told_to_end = told_to_end()?;
+async fn run() -> anyhow::Result<()> {
+    let options = Options::from_args().map_err(|error| anyhow!("{error} ({USAGE})"))?;
+    let told_to_end = support::cancelled_by_a_signal()?;
     let reaper = AsyncDropReaper::new();
-    let collected = tokio::select! {
-        failed = collect(&reaper, &options) => failed,
-        () = told_to_end => Ok(()),
-    };
-    // The select has dropped `collect` wherever it was.
+    let collecting = told_to_end.run_until_cancelled(collect(&reaper, &options));
+    let collected = collecting.await.unwrap_or(Ok(()));
+    // The token has dropped `collect` wherever it was.
     // The reaper has everything that was open there.
     match AsyncDropReaper::shutdown(reaper, options.deadline).await {
         Ok(()) => collected,
         Err(error) => {
             if let Err(first) = collected {
-                report(first);
+                tracing::error!("{first:#}");
             }
-            Err(format!("acknowledged lines may be lost: {error}").into())
+            Err(anyhow::Error::new(error).context("acknowledged lines may be lost"))
         }
     }
 }
@@ -83,9 +100,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
 struct Options {
     file: PathBuf,
     addr: String,
-    /// How often the file is synced.
+    clients: usize,
+    idle: Duration,
     sync: Duration,
-    /// How long it may take, at the end, to flush the queue and to end the connections.
     deadline: Duration,
 }
 
@@ -95,13 +112,17 @@ impl Options {
 
         let mut file = None;
         let mut addr = "127.0.0.1:0".to_owned();
-        let mut sync = Duration::from_secs(1);
-        let mut deadline = Duration::from_secs(10);
+        let mut clients = MAX_CLIENTS;
+        let mut idle = IDLE_LIMIT;
+        let mut sync = SYNC_PERIOD;
+        let mut deadline = DEADLINE;
         let mut args = lexopt::Parser::from_env();
         while let Some(arg) = args.next()? {
             match arg {
                 Long("file") => file = Some(args.value()?.into()),
                 Long("addr") => addr = args.value()?.string()?,
+                Long("clients") => clients = args.value()?.parse::<NonZeroUsize>()?.get(),
+                Long("idle") => idle = Duration::from_secs(args.value()?.parse()?),
                 Long("sync") => {
                     sync = Duration::from_secs(args.value()?.parse::<NonZeroU64>()?.get());
                 }
@@ -112,45 +133,23 @@ impl Options {
         Ok(Self {
             file: file.ok_or("missing option '--file'")?,
             addr,
+            clients,
+            idle,
             sync,
             deadline,
         })
     }
 }
 
-/// Completes on SIGTERM and on Ctrl-C. From the call on neither ends the process by itself.
-#[cfg(unix)]
-fn told_to_end() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-#[cfg(not(unix))]
-fn told_to_end() -> io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
-    })
-}
-
 // ANCHOR: collect
-/// Takes lines from whoever connects.
+/// Takes lines from whatever client connects.
 /// It returns when it cannot go on, and may be dropped at any time.
-async fn collect(reaper: &AsyncDropReaper, options: &Options) -> Result<(), Box<dyn Error>> {
+async fn collect(reaper: &AsyncDropReaper, options: &Options) -> anyhow::Result<()> {
     let Options { file, addr, .. } = options;
-    let listener = TcpListener::bind(addr)
-        .await
-        .map_err(|error| format!("cannot listen on {addr}: {error}"))?;
-    let journal = Journal::open(file, options.sync)
-        .await
-        .map_err(|error| format!("cannot open {}: {error}", file.display()))?;
+    let listener = TcpListener::bind(addr).await;
+    let listener = listener.with_context(|| format!("cannot listen on {addr}"))?;
+    let journal = Journal::open(file, options.sync).await;
+    let journal = journal.with_context(|| format!("cannot open {}", file.display()))?;
     let journal = reaper.adopt(journal);
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
 
@@ -158,20 +157,17 @@ async fn collect(reaper: &AsyncDropReaper, options: &Options) -> Result<(), Box<
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            () = journal.failed() => return Err("the file cannot be written".into()),
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    let connection = reaper.adopt(Connection::new(stream));
-                    connections.spawn(attend(connection, journal.queue()));
+            () = journal.failed() => bail!("the file cannot be written"),
+            Some(ended) = connections.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!("a connection failed: {error}");
                 }
-                // The client was gone again, or we are out of file descriptors.
-                // The latter lasts, so don't spin.
-                Err(error) => {
-                    report(format_args!("cannot accept a client: {error}"));
-                    sleep(Duration::from_millis(100)).await;
-                }
-            },
+            }
+            // In other rounds the backlog of the system holds the clients.
+            (stream, peer) = support::accept(&listener), if connections.len() < options.clients => {
+                let connection = reaper.adopt_as(peer.to_string(), Connection::new(stream));
+                connections.spawn(attend(connection, journal.queue(), options.idle));
+            }
         }
     }
 }
@@ -229,7 +225,7 @@ impl Journal {
 
 // ANCHOR: write
 async fn write(mut lines: mpsc::Receiver<Line>, file: File, every: Duration) -> io::Result<()> {
-    let mut file = BufWriter::with_capacity(64 * 1024, file);
+    let mut file = BufWriter::with_capacity(WRITE_BUFFER, file);
     let mut batch = Vec::with_capacity(QUEUE);
     let mut sync = interval_at(Instant::now() + every, every);
     loop {
@@ -258,24 +254,33 @@ async fn write(mut lines: mpsc::Receiver<Line>, file: File, every: Duration) -> 
 }
 // ANCHOR_END: write
 
-async fn attend(mut connection: Reaped<Connection>, queue: mpsc::Sender<Line>) {
-    if let Err(error) = connection.take_lines(&queue).await {
-        report(format_args!("a connection broke off: {error}"));
+async fn attend<S: Stream>(
+    mut connection: Reaped<Connection<S>>,
+    queue: mpsc::Sender<Line>,
+    idle: Duration,
+) {
+    if let Err(error) = connection.take_lines(&queue, idle).await {
+        tracing::warn!("a connection broke off: {error}");
     }
     let Ok(()) = connection.async_drop().await;
 }
 
+/// What a connection needs of a TCP stream. The tests give it others, which are slower.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Debug + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + Debug + 'static> Stream for S {}
+
 #[derive(Debug)]
-struct Connection {
-    stream: BufReader<TcpStream>,
+struct Connection<S> {
+    stream: BufReader<S>,
     /// The line that is being received.
     incoming: Line,
     /// Acknowledgements that were not yet sent.
     unsent: VecDeque<u8>,
 }
 
-impl Connection {
-    fn new(stream: TcpStream) -> AsyncDropGuard<Self> {
+impl<S: Stream> Connection<S> {
+    fn new(stream: S) -> AsyncDropGuard<Self> {
         AsyncDropGuard::new(Self {
             stream: BufReader::new(stream),
             incoming: Vec::new(),
@@ -284,13 +289,21 @@ impl Connection {
     }
 
     // ANCHOR: take_lines
-    /// Queues and acknowledges each line until the client hangs up or sends one that is too long.
-    async fn take_lines(&mut self, queue: &mpsc::Sender<Line>) -> io::Result<()> {
+    /// Queues and acknowledges each line until the client hangs up or breaks a rule.
+    async fn take_lines(&mut self, queue: &mpsc::Sender<Line>, idle: Duration) -> io::Result<()> {
         loop {
             let room = MAX_LINE - self.incoming.len();
             let mut stream = (&mut self.stream).take(room as u64);
-            stream.read_until(b'\n', &mut self.incoming).await?;
+            let read = stream.read_until(b'\n', &mut self.incoming);
+            let Ok(read) = timeout(idle, read).await else {
+                self.unsent.extend(b"error: no line came in time\n");
+                return Ok(());
+            };
+            read?;
             if self.incoming.last() != Some(&b'\n') {
+                if self.incoming.len() == MAX_LINE {
+                    self.unsent.extend(b"error: the line is too long\n");
+                }
                 return Ok(());
             }
             let Ok(place) = queue.reserve().await else {
@@ -299,7 +312,8 @@ impl Connection {
             // There is no `.await` between these two, so there is never one without the other.
             place.send(mem::take(&mut self.incoming));
             self.unsent.extend(b"ok\n");
-            self.stream.write_all_buf(&mut self.unsent).await?;
+            let sent = timeout(idle, self.stream.write_all_buf(&mut self.unsent)).await;
+            sent.map_err(|_elapsed| io::Error::new(ErrorKind::TimedOut, "it took no answer"))??;
         }
     }
     // ANCHOR_END: take_lines
@@ -307,7 +321,7 @@ impl Connection {
 
 // ANCHOR: connection
 #[async_trait]
-impl AsyncDrop for Connection {
+impl<S: Stream> AsyncDrop for Connection<S> {
     /// A client that is gone before its last `ok` is no failure of ours: the line is kept.
     type Error = Infallible;
 
@@ -325,7 +339,6 @@ impl AsyncDrop for Connection {
 }
 // ANCHOR_END: connection
 
-/// Prints a line to standard error. Unlike `eprintln!` it does not panic when nobody reads it any more.
-fn report(line: impl Display) {
-    let _ = writeln!(io::stderr(), "background_worker: {line}");
-}
+#[cfg(all(test, feature = "testing"))]
+#[path = "background_worker/slow_peers.rs"]
+mod slow_peers;

@@ -20,15 +20,18 @@ use std::io::{self, ErrorKind, Write};
 use std::mem;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, Reaped, ShutdownError, async_trait};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// The longest line a client may send, in bytes, without the newline that ends it.
 const MAX_LINE: usize = 1024;
@@ -39,18 +42,22 @@ const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 /// How many clients there may be at a time. Further ones wait in the backlog of the system until one has left.
 const MAX_CLIENTS: usize = 1000;
 
-/// How long we wait after `accept` has failed: a lack of file descriptors lasts, so don't spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// For how long a client may keep us waiting for a line.
+const IDLE_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long all goodbyes together may take when the server ends.
+const DEADLINE: Duration = Duration::from_secs(5);
 
 const USAGE: &str =
     "usage: line_server [--addr HOST:PORT] [--clients COUNT] [--idle SECONDS] [--deadline SECONDS]";
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    support::start_log();
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report(error);
+            tracing::error!("{error}");
             ExitCode::FAILURE
         }
     }
@@ -58,14 +65,15 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Box<dyn Error>> {
     let options = Options::from_args().map_err(|error| format!("{error} ({USAGE})"))?;
-    let told_to_end = told_to_end()?;
+    let told_to_end = support::cancelled_by_a_signal()?;
     let listener = TcpListener::bind(&options.addr)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", options.addr))?;
     // With port 0 the system chose the port: what matters is where we really listen.
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
 
-    let Tally { clean, unclean, .. } = serve(listener, told_to_end, &options).await;
+    let tally = serve(listener, told_to_end, &options).await;
+    let (clean, unclean) = tally.sessions();
     writeln!(
         io::stdout(),
         "sessions closed cleanly: {clean}, not cleanly: {unclean}"
@@ -75,11 +83,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
 struct Options {
     addr: String,
-    /// How many clients there may be at a time.
     clients: usize,
-    /// For how long a client may keep us waiting for a line.
     idle: Duration,
-    /// How long all goodbyes together may take when the server ends.
     deadline: Duration,
 }
 
@@ -90,8 +95,8 @@ impl Options {
         let mut options = Self {
             addr: "127.0.0.1:0".to_owned(),
             clients: MAX_CLIENTS,
-            idle: Duration::from_secs(60),
-            deadline: Duration::from_secs(5),
+            idle: IDLE_LIMIT,
+            deadline: DEADLINE,
         };
         let mut args = lexopt::Parser::from_env();
         while let Some(arg) = args.next()? {
@@ -109,93 +114,69 @@ impl Options {
     }
 }
 
-/// Completes on SIGTERM and on Ctrl-C. From the call on neither ends the process by itself.
-#[cfg(unix)]
-fn told_to_end() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-#[cfg(not(unix))]
-fn told_to_end() -> io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
-    })
-}
-
 /// Accepts clients until it is told to end, then ends every session.
 async fn serve(
     listener: TcpListener,
-    told_to_end: impl Future<Output = ()>,
+    told_to_end: CancellationToken,
     options: &Options,
-) -> Tally {
+) -> Arc<Tally> {
     let idle = options.idle;
-    let mut tally = Tally::default();
+    let tally = Arc::new(Tally::default());
     // ANCHOR: accept
     let reaper = AsyncDropReaper::new();
-    let mut sessions = JoinSet::new();
-    // One future for all rounds: a fresh one in each would miss a signal between two rounds.
-    let mut told_to_end = pin!(told_to_end);
-    loop {
-        tokio::select! {
-            // In this order, so that a crowd of new clients cannot keep the server from stopping.
-            biased;
-            () = &mut told_to_end => break,
-            Some(ended) = sessions.join_next() => tally.count(ended),
-            accepted = listener.accept(), if sessions.len() < options.clients => match accepted {
-                Ok((stream, peer)) => {
-                    let session = Session::new(peer, stream);
-                    // Adopted before the task exists: even one that is never polled says goodbye.
-                    let session = reaper.adopt_as(peer.to_string(), session);
-                    sessions.spawn(attend(session, idle));
-                }
-                // The client was gone again, or we are out of file descriptors.
-                Err(error) => {
-                    report(format_args!("cannot accept a client: {error}"));
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            },
+    let sessions = TaskTracker::new();
+    let places = Arc::new(Semaphore::new(options.clients));
+    let accepting = async {
+        loop {
+            let place = Arc::clone(&places).acquire_owned().await;
+            let place = place.expect("it is never closed");
+            let (stream, peer) = support::accept(&listener).await;
+            let session = Session::new(peer, stream, Some(place));
+            // Adopted before the task exists: even one that is never polled says goodbye.
+            let session = reaper.adopt_as(peer.to_string(), session);
+            tally.accepted.fetch_add(1, Relaxed);
+            let attending = attend(session, idle, Arc::clone(&tally));
+            sessions.spawn(told_to_end.clone().run_until_cancelled_owned(attending));
         }
-    }
+    };
+    told_to_end.run_until_cancelled(accepting).await;
     // ANCHOR_END: accept
     // ANCHOR: shutdown
-    // From here on clients are refused, where an open listener would let them wait for nobody.
+    // From here on clients are refused, where an open listener would let them wait in vain.
     drop(listener);
-    // Every conversation stops where it is, and every session goes to the reaper.
-    sessions.abort_all();
-    while let Some(ended) = sessions.join_next().await {
-        tally.count(ended);
+    // The token has dropped every conversation where it was, and so every session goes to the reaper.
+    sessions.close();
+    sessions.wait().await;
+    if let Err(error) = AsyncDropReaper::shutdown(reaper, options.deadline).await {
+        tally.add(&error);
     }
-    tally.settle(AsyncDropReaper::shutdown(reaper, options.deadline).await);
     // ANCHOR_END: shutdown
     tally
 }
 
-/// Converses and says goodbye. When both fail, the conversation decides what is counted, and both are printed.
-async fn attend(mut session: Reaped<Session>, idle: Duration) -> io::Result<()> {
+/// Converses and says goodbye. If both fail, both errors are in the log, and the session counts once.
+async fn attend<S: Stream>(mut session: Reaped<Session<S>>, idle: Duration, tally: Arc<Tally>) {
+    let peer = session.peer;
     let conversed = session.converse(idle).await;
-    match (conversed, session.async_drop().await) {
-        (Err(first), Err(second)) => {
-            report(format_args!("a goodbye failed, too: {second}"));
-            Err(first)
-        }
-        (conversed, said) => conversed.and(said),
+    let said = session.async_drop().await;
+    if let (Err(_), Err(second)) = (&conversed, &said) {
+        tracing::warn!(%peer, "a goodbye failed, too: {second}");
+    }
+    if let Err(error) = conversed.and(said) {
+        tally.count_unclean(peer, error);
     }
 }
 
+/// What a session needs of a TCP stream. The tests give it others, which are slower.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
+
 // ANCHOR: session
 /// A client, as long as we talk to it.
-struct Session {
+struct Session<S> {
     peer: SocketAddr,
-    stream: BufReader<TcpStream>,
+    stream: BufReader<S>,
     /// The line that is being received.
     /// Here, not in a local variable: dropping a future that reads loses nothing.
     incoming: Vec<u8>,
@@ -203,18 +184,25 @@ struct Session {
     outgoing: VecDeque<u8>,
     /// Why the session ends, as the client will read it. `None` once it is in `outgoing`.
     goodbye: Option<String>,
+    /// Free for the next client when the goodbye is said.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
-impl Session {
+impl<S: Stream> Session<S> {
     /// The only way to get a session, so there is none without a guard.
-    fn new(peer: SocketAddr, stream: TcpStream) -> AsyncDropGuard<Self> {
+    fn new(
+        peer: SocketAddr,
+        stream: S,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> AsyncDropGuard<Self> {
         AsyncDropGuard::new(Self {
             peer,
             stream: BufReader::new(stream),
             incoming: Vec::new(),
             outgoing: VecDeque::new(),
-            // What holds for a conversation that nobody lets finish.
+            // What holds for a conversation that is cut off.
             goodbye: Some("the server is shutting down".to_owned()),
+            _place: place,
         })
     }
     // ANCHOR_END: session
@@ -231,7 +219,7 @@ impl Session {
                 Ok(Ok(Some(goodbye))) => break goodbye,
                 Ok(Err(error)) => {
                     self.goodbye = Some("the connection broke off".to_owned());
-                    return Err(self.name(error));
+                    return Err(error);
                 }
                 Err(_elapsed) => break format!("no line went back and forth for {idle:?}"),
             }
@@ -269,24 +257,19 @@ impl Session {
         self.stream.write_all_buf(&mut self.outgoing).await?;
         Ok(None)
     }
-
-    fn name(&self, error: io::Error) -> io::Error {
-        io::Error::new(error.kind(), format!("{}: {error}", self.peer))
-    }
 }
 
 // ANCHOR: goodbye
 #[async_trait]
-impl AsyncDrop for Session {
+impl<S: Stream> AsyncDrop for Session<S> {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        let said = self.say_goodbye(Instant::now() + GOODBYE_LIMIT).await;
-        said.map_err(|error| self.name(error))
+        self.say_goodbye(Instant::now() + GOODBYE_LIMIT).await
     }
 }
 
-impl Session {
+impl<S: Stream> Session<S> {
     /// An interrupted goodbye goes on where it was when this is called again.
     async fn say_goodbye(&mut self, limit: Instant) -> io::Result<()> {
         // `take`, so that a second call does not say it twice.
@@ -319,66 +302,47 @@ impl Session {
 // ANCHOR_END: goodbye
 
 /// A forgotten guard prints its value, and logs must not have what people say to each other: the peer is enough.
-impl Debug for Session {
+impl<S> Debug for Session<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Session with {}", self.peer)
     }
 }
 
-/// How the sessions ended.
+/// How the sessions ended. Those that are not `unclean` were closed cleanly, once no session is left.
 #[derive(Default)]
 struct Tally {
-    clean: usize,
-    unclean: usize,
-    /// How many sessions went to the reaper.
-    reaped: usize,
+    accepted: AtomicUsize,
+    unclean: AtomicUsize,
 }
 
 impl Tally {
-    /// Counts a session. Its error is printed at once: a list of them would grow as long as the server runs.
-    fn count(&mut self, ended: Result<io::Result<()>, JoinError>) {
-        match ended {
-            Ok(Ok(())) => self.clean += 1,
-            Ok(Err(error)) => {
-                self.unclean += 1;
-                report_unclean(error);
-            }
-            // Aborted, or panicked, and the panic has been printed. The goodbye alone decides how it counts.
-            Err(_) => self.reaped += 1,
-        }
+    /// Its error is in the log at once: a list of them would grow as long as the server runs.
+    fn count_unclean(&self, peer: impl Display, error: impl Display) {
+        self.unclean.fetch_add(1, Relaxed);
+        tracing::warn!(%peer, "a session was not closed cleanly: {error}");
     }
 
     // ANCHOR: settle
-    /// Counts the sessions that went to the reaper.
-    fn settle(&mut self, ended: Result<(), ShutdownError>) {
-        let mut unclean = 0;
-        if let Err(error) = ended {
-            for (_, error) in error.errors().iter().flat_map(|errors| errors.iter()) {
-                unclean += 1;
-                match error.downcast_ref::<io::Error>() {
-                    Some(error) => report_unclean(error),
-                    None => report_unclean(error),
-                }
-            }
-            for session in error.being_cleaned_up() {
-                unclean += 1;
-                let peer = session
-                    .name()
-                    .expect("each session was adopted with a name");
-                report_unclean(format_args!("{peer}: its goodbye was cut off"));
-            }
+    /// Counts the sessions to which the reaper could not say goodbye.
+    fn add(&self, error: &ShutdownError) {
+        for (session, error) in error.errors().iter().flat_map(|errors| errors.iter()) {
+            self.count_unclean(session.name().unwrap_or_default(), error);
         }
-        self.unclean += unclean;
-        self.clean += self.reaped - unclean;
+        for session in error.being_cleaned_up() {
+            self.count_unclean(
+                session.name().unwrap_or_default(),
+                "its goodbye was cut off",
+            );
+        }
     }
     // ANCHOR_END: settle
+
+    fn sessions(&self) -> (usize, usize) {
+        let unclean = self.unclean.load(Relaxed);
+        (self.accepted.load(Relaxed) - unclean, unclean)
+    }
 }
 
-fn report_unclean(error: impl Display) {
-    report(format_args!("a session was not closed cleanly: {error}"));
-}
-
-/// Prints a line to standard error. Unlike `eprintln!` it does not panic when nobody reads it any more.
-fn report(line: impl Display) {
-    let _ = writeln!(io::stderr(), "line_server: {line}");
-}
+#[cfg(all(test, feature = "testing"))]
+#[path = "line_server/slow_peers.rs"]
+mod slow_peers;

@@ -125,7 +125,7 @@ async fn what_is_no_whole_line_is_neither_acknowledged_nor_written() {
     let mut long = worker.connect().await;
     long.expect_ok(&longest).await;
     long.send("x".repeat(1024) + "\nafter the long one\n").await;
-    assert_eq!(long.count_oks().await, 0);
+    long.expect_rest("error: the line is too long\n").await;
 
     let mut breaks_off = worker.connect().await;
     breaks_off.expect_ok("a line\n").await;
@@ -155,6 +155,46 @@ async fn a_client_that_never_hangs_up_does_not_hold_up_the_end() {
     worker.expect_success().await;
     assert_eq!(folder.lines(), ["hello"]);
     drop(silent);
+}
+
+#[tokio::test]
+async fn a_client_that_sends_nothing_loses_its_place_and_is_told() {
+    let folder = Folder::new();
+    let worker = Worker::start(&folder.file(), &["--idle", "1", "--clients", "1"]).await;
+    let mut idle = worker.connect().await;
+    idle.expect_ok("hello\n").await;
+    idle.send("half a l").await;
+    let mut next = worker.connect().await;
+    next.send("me, too\n").await;
+    idle.expect_rest("error: no line came in time\n").await;
+    drop(idle);
+    // It was not accepted before.
+    let mut answer = String::new();
+    within("an acknowledgement", next.0.read_line(&mut answer))
+        .await
+        .unwrap();
+    assert_eq!(answer, "ok\n");
+    worker.send(Signal::TERM);
+    drop(next);
+    worker.expect_success().await;
+    assert_eq!(folder.lines(), ["hello", "me, too"]);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_loses_its_place() {
+    let folder = Folder::new();
+    let worker = Worker::start(&folder.file(), &["--idle", "1", "--clients", "1"]).await;
+    let mut deaf = worker.connect_with_a_small_buffer().await;
+    let lines = "\n".repeat(64 * 1024);
+    let talk = async { while deaf.0.write_all(lines.as_bytes()).await.is_ok() {} };
+    within("the worker to hang up", talk).await;
+
+    worker.connect().await.expect_ok("me, too\n").await;
+    worker.send(Signal::TERM);
+    let end = worker.end().await;
+    let broke_off = " WARN background_worker: a connection broke off: it took no answer\n";
+    assert_eq!(end.stderr, broke_off);
+    assert_eq!(end.status, Some(0));
 }
 
 /// So many acknowledgements are on their way that the worker cannot send the next one. None of them gets lost.
@@ -188,8 +228,8 @@ async fn a_full_disk_ends_the_worker_and_is_named() {
     // Nobody tells this one to end.
     let end = while_it_runs.end().await;
     let expected = [
-        "background_worker: the file cannot be written",
-        "background_worker: acknowledged lines may be lost: 1 of ",
+        "ERROR background_worker: the file cannot be written",
+        "ERROR background_worker: acknowledged lines may be lost: 1 of ",
     ];
     end.expect_failure(&expected, "No space left on device");
 
@@ -227,7 +267,7 @@ async fn a_disk_that_hangs_is_named_at_the_deadline() {
     worker.send(Signal::TERM);
     client.count_oks().await;
     drop(client);
-    let start = "background_worker: acknowledged lines may be lost: \
+    let start = "ERROR background_worker: acknowledged lines may be lost: \
                  not all values were gone after 1s: 1 still being cleaned up (";
     worker.end().await.expect_failure(&[start], JOURNAL);
     drop(keep_open);
@@ -311,18 +351,22 @@ async fn arguments_that_it_does_not_know_are_one_line_and_exit_status_1() {
 }
 
 async fn expect_refusal(args: &[&str], start: &str) {
+    let end = refusal(args).await;
+    end.expect_failure(&[&format!("ERROR background_worker: {start}")], start);
+}
+
+async fn refusal(args: &[&str]) -> End {
     let output = within(
         "the program to end",
         background_worker().args(args).output(),
     )
     .await
     .unwrap();
-    let end = End {
+    End {
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
         status: output.status.code(),
-    };
-    end.expect_failure(&[&format!("background_worker: {start}")], start);
+    }
 }
 
 /// A folder of its own for each test, with room for the file of the worker.
@@ -462,6 +506,13 @@ impl Client {
         .unwrap();
         assert_eq!(rest.replace("ok\n", ""), "");
         rest.lines().count()
+    }
+
+    async fn expect_rest(&mut self, expected: &str) {
+        let mut rest = String::new();
+        let read = self.0.read_to_string(&mut rest);
+        within("the end of the connection", read).await.unwrap();
+        assert_eq!(rest, expected);
     }
 
     /// Sends lines as fast as they are taken, and counts the acknowledgements.

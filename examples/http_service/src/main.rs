@@ -13,46 +13,62 @@
 mod counter;
 mod pool;
 
-use std::io::{self, Write};
-use std::pin::pin;
+use std::io::{self, ErrorKind, Write};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Context, anyhow};
 use asyncdrop::AsyncDropReaper;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use crate::pool::Pool;
+
+/// How many connections to the counter there may be.
+const MAX_CONNECTIONS: usize = 8;
+
+/// How long the counter may take to answer one command.
+const ANSWER_LIMIT: Duration = Duration::from_secs(15);
+
+/// How long a client waits for its answer, whatever keeps us. Then its handler is cancelled.
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long it may take from the signal to the end of the process.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+const USAGE: &str = "usage: http_service [--addr HOST:PORT] [--counter HOST:PORT] \
+    [--connections COUNT] [--answer-ms N] [--request-ms N] [--deadline-ms N]";
 
 // ANCHOR: main
 #[tokio::main]
 async fn main() -> ExitCode {
+    support::start_log();
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("http_service: {error}");
+            tracing::error!("{error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
 async fn run() -> anyhow::Result<()> {
-    let options = Options::from_args()?;
-    let told_to_stop = told_to_stop()?;
-    let listener = TcpListener::bind(&options.addr).await?;
-    writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
-
-    let counter = match options.counter {
-        Some(counter) => counter,
+    let options = Options::from_args().map_err(|error| anyhow!("{error} ({USAGE})"))?;
+    let told_to_end = support::cancelled_by_a_signal()?;
+    let counter = match &options.counter {
+        Some(counter) => counter.clone(),
         None => counter::start().await?.to_string(),
     };
+    let listener = TcpListener::bind(&options.addr).await;
+    let listener = listener.with_context(|| format!("cannot listen on {}", options.addr))?;
+    writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
 
     let reaper = AsyncDropReaper::new();
     let pool = Pool::new(
@@ -61,14 +77,14 @@ async fn run() -> anyhow::Result<()> {
         options.answer,
         reaper.handle(),
     );
-    let served = serve(listener, pool, told_to_stop, options.deadline).await;
+    let served = serve(listener, pool, told_to_end, &options).await;
     let left = match &served {
         Ok(end) => end.saturating_duration_since(Instant::now()),
         Err(_) => options.deadline,
     };
     let closed = AsyncDropReaper::shutdown(reaper, left).await;
     if let (Err(_), Err(error)) = (&served, &closed) {
-        eprintln!("http_service: {error}");
+        tracing::error!("{error}");
     }
     served?;
     closed?;
@@ -82,93 +98,82 @@ const ANSWERING: f32 = 0.5;
 /// The part after which no client is waited for any more. The rest is for the goodbyes.
 const TELLING: f32 = 0.75;
 
-/// Ends with SIGTERM or Ctrl-C. From the call on, not only from the first poll, neither kills the process.
-fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
 struct Service {
     pool: Pool,
-    /// Changes when requests must not wait any longer.
-    give_up: watch::Receiver<()>,
+    /// Cancelled when requests must not wait any longer.
+    give_up: CancellationToken,
+    /// How long one request may take.
+    limit: Duration,
 }
 
 // ANCHOR: handler
 async fn visit(
     State(service): State<Arc<Service>>,
     Path(page): Path<String>,
-) -> Result<String, (StatusCode, String)> {
+) -> Result<String, (StatusCode, &'static str)> {
     // A line break in it would be a second command.
     if !page.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        let reason = "the name of a page has only letters and digits\n".to_owned();
+        let reason = "the name of a page has only letters and digits\n";
         return Err((StatusCode::BAD_REQUEST, reason));
     }
-    let mut give_up = service.give_up.clone();
-    tokio::select! {
-        visits = service.pool.visit(&page) => match visits {
-            Ok(visits) => Ok(format!("{visits}\n")),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                Err((StatusCode::GATEWAY_TIMEOUT, format!("{error}\n")))
-            }
-            Err(error) => Err((StatusCode::BAD_GATEWAY, format!("{error}\n"))),
-        },
-        _ = give_up.changed() => {
-            let reason = "the service is shutting down\n".to_owned();
-            Err((StatusCode::SERVICE_UNAVAILABLE, reason))
+    // Whichever of these ends the wait drops the visit where it is.
+    let visit = timeout(service.limit, service.pool.visit(&page));
+    match service.give_up.run_until_cancelled(visit).await {
+        None => Err((
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the service is shutting down\n",
+        )),
+        Some(Ok(Ok(visits))) => Ok(format!("{visits}\n")),
+        Some(Ok(Err(error))) if error.kind() != ErrorKind::TimedOut => {
+            // The client is told no more than it can do something about.
+            tracing::warn!(page, "a visit was not counted: {error}");
+            Err((StatusCode::BAD_GATEWAY, "the counter cannot be reached\n"))
         }
+        Some(_timed_out) => Err((StatusCode::GATEWAY_TIMEOUT, "the counter did not answer\n")),
     }
 }
 // ANCHOR_END: handler
 
 // ANCHOR: serve
-/// Answers requests until it is told to stop, and returns when everything must be over.
+/// Answers requests until it is told to end, and returns when everything must be over.
 async fn serve(
     listener: TcpListener,
     pool: Pool,
-    told_to_stop: impl Future<Output = ()>,
-    limit: Duration,
+    told_to_end: CancellationToken,
+    options: &Options,
 ) -> io::Result<Instant> {
-    let (give_up, giving_up) = watch::channel(());
-    let (stop, mut stopping) = watch::channel(());
+    let give_up = CancellationToken::new();
     let service = Arc::new(Service {
         pool,
-        give_up: giving_up,
+        give_up: give_up.clone(),
+        limit: options.request,
     });
     let app = Router::new()
         .route("/visits/{page}", post(visit))
         .with_state(Arc::clone(&service));
-    let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
-        let _ = stopping.changed().await;
-    });
-    let mut serving = pin!(serving.into_future());
-    tokio::select! {
-        ended = &mut serving => ended?,
-        () = told_to_stop => {}
-    }
+    // From the signal on no new client is let in.
+    let stop = told_to_end.clone().cancelled_owned();
+    let mut serving = tokio::spawn(
+        axum::serve(listener, app)
+            .with_graceful_shutdown(stop)
+            .into_future(),
+    );
 
+    told_to_end.cancelled().await;
     let asked = Instant::now();
-    // From here on nobody new is let in.
-    stop.send_replace(());
-    if timeout_at(asked + limit.mul_f32(ANSWERING), &mut serving)
-        .await
-        .is_err()
-    {
+    let mut served = timeout_at(asked + options.deadline.mul_f32(ANSWERING), &mut serving).await;
+    if served.is_err() {
         // Each request that still waits is answered now, with 503.
-        give_up.send_replace(());
-        let answered = timeout_at(asked + limit.mul_f32(TELLING), &mut serving).await;
-        if answered.is_err() {
-            eprintln!("http_service: a client neither finished its request nor hung up");
-        }
+        give_up.cancel();
+        let told = asked + options.deadline.mul_f32(TELLING);
+        served = timeout_at(told, &mut serving).await;
     }
     service.pool.close();
-    Ok(asked + limit)
+    match served {
+        Ok(served) => served??,
+        Err(_elapsed) => tracing::warn!("a client neither finished its request nor hung up"),
+    }
+    Ok(asked + options.deadline)
 }
 // ANCHOR_END: serve
 
@@ -177,9 +182,8 @@ struct Options {
     /// Without it the program starts a counter of its own.
     counter: Option<String>,
     connections: usize,
-    /// How long the counter may take to answer one command.
     answer: Duration,
-    /// From the signal to the end of the process.
+    request: Duration,
     deadline: Duration,
 }
 
@@ -189,16 +193,20 @@ impl Options {
 
         let mut addr = "127.0.0.1:0".to_owned();
         let mut counter = None;
-        let mut connections = 8;
-        let mut answer = Duration::from_secs(15);
-        let mut deadline = Duration::from_secs(10);
+        let mut connections = MAX_CONNECTIONS;
+        let mut answer = ANSWER_LIMIT;
+        let mut request = REQUEST_LIMIT;
+        let mut deadline = DEADLINE;
         let mut args = lexopt::Parser::from_env();
         while let Some(arg) = args.next()? {
             match arg {
                 Long("addr") => addr = args.value()?.string()?,
                 Long("counter") => counter = Some(args.value()?.string()?),
-                Long("connections") => connections = args.value()?.parse()?,
+                Long("connections") => {
+                    connections = args.value()?.parse::<NonZeroUsize>()?.get();
+                }
                 Long("answer-ms") => answer = Duration::from_millis(args.value()?.parse()?),
+                Long("request-ms") => request = Duration::from_millis(args.value()?.parse()?),
                 Long("deadline-ms") => deadline = Duration::from_millis(args.value()?.parse()?),
                 _ => return Err(arg.unexpected().into()),
             }
@@ -208,6 +216,7 @@ impl Options {
             counter,
             connections,
             answer,
+            request,
             deadline,
         })
     }

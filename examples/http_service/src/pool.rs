@@ -1,33 +1,39 @@
 //! A pool of connections to the counter, each of which has to say goodbye before it is closed.
 
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use asyncdrop::{AsyncDrop, AsyncDropGuard, Reaped, ReaperHandle, async_trait};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{
+    AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, split,
+};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tokio::try_join;
 
 /// How long the goodbye of one connection may take. A counter that hangs holds a place in the pool no longer than this.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 
-/// How long a request waits for a place in the pool, and for a connection to be opened.
+/// How long a request waits for a place in the pool.
 const PLACE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a connection may take to open.
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 
 // ANCHOR: connection
 /// A connection to the counter. It speaks the inline commands of Redis: a line there, a line back.
 #[derive(Debug)]
-pub(crate) struct Connection {
-    stream: BufReader<TcpStream>,
+pub(crate) struct Connection<S = TcpStream> {
+    stream: BufReader<S>,
     /// What was not sent yet. It is kept here so that a cancelled request cannot tear a command.
     outgoing: VecDeque<u8>,
     incoming: Vec<u8>,
-    /// A command failed, and whoever sent it has the error. There is nobody to say goodbye to.
+    /// A command failed, and its caller has the error. There is no one to say goodbye to.
     broken: bool,
     said_goodbye: bool,
     /// The place in the pool, while the connection is not idle.
@@ -35,7 +41,7 @@ pub(crate) struct Connection {
 }
 
 #[async_trait]
-impl AsyncDrop for Connection {
+impl<S: Stream> AsyncDrop for Connection<S> {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
@@ -45,12 +51,14 @@ impl AsyncDrop for Connection {
         if !mem::replace(&mut self.said_goodbye, true) {
             self.outgoing.extend(b"QUIT\r\n");
         }
-        let goodbye = async {
-            self.stream.write_all_buf(&mut self.outgoing).await?;
-            // The answer to a command whose sender is gone may come first.
-            while self.stream.read_until(b'\n', &mut self.incoming).await? > 0 {}
+        let (mut from_counter, mut to_counter) = split(&mut self.stream);
+        let listen = async {
+            while from_counter.read_buf(&mut self.incoming).await? > 0 {}
             io::Result::Ok(())
         };
+        // At the same time: the counter may still be sending the answer to a command whose sender is gone,
+        // and may not read before that has arrived.
+        let goodbye = async { try_join!(to_counter.write_all_buf(&mut self.outgoing), listen) };
         timeout(GOODBYE_LIMIT, goodbye).await??;
         match self.incoming.ends_with(b"+OK\r\n") {
             true => Ok(()),
@@ -60,17 +68,14 @@ impl AsyncDrop for Connection {
 }
 // ANCHOR_END: connection
 
+/// What a connection needs of a TCP stream. The tests give it others, which are slower.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Debug + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + Debug + 'static> Stream for S {}
+
 impl Connection {
     async fn open(counter: &str) -> io::Result<AsyncDropGuard<Self>> {
-        let stream = BufReader::new(TcpStream::connect(counter).await?);
-        Ok(AsyncDropGuard::new(Self {
-            stream,
-            outgoing: VecDeque::new(),
-            incoming: Vec::new(),
-            broken: false,
-            said_goodbye: false,
-            place: None,
-        }))
+        Ok(Self::new(TcpStream::connect(counter).await?))
     }
 
     /// Between two commands the counter says nothing, so anything that can be read is the end, an error or garbage.
@@ -78,6 +83,19 @@ impl Connection {
         let read = self.stream.get_ref().try_read(&mut [0]);
         self.stream.buffer().is_empty()
             && matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+}
+
+impl<S: Stream> Connection<S> {
+    fn new(stream: S) -> AsyncDropGuard<Self> {
+        AsyncDropGuard::new(Self {
+            stream: BufReader::new(stream),
+            outgoing: VecDeque::new(),
+            incoming: Vec::new(),
+            broken: false,
+            said_goodbye: false,
+            place: None,
+        })
     }
 
     async fn increment(&mut self, page: &str) -> io::Result<u64> {
@@ -185,3 +203,6 @@ impl Pool {
         *idle = None;
     }
 }
+
+#[cfg(test)]
+mod slow_peers;

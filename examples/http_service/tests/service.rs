@@ -74,7 +74,15 @@ async fn a_counter_that_is_gone_is_a_bad_gateway_and_no_error_of_the_shutdown() 
         let (status, _) = service.visitor.visit("home").await.unwrap();
         assert_eq!(status, StatusCode::BAD_GATEWAY);
     }
-    assert_eq!(service.end(Signal::TERM).await, closed());
+    let end = service.end(Signal::TERM).await;
+    assert_eq!(end.status, Some(0));
+    let warning = " WARN http_service: a visit was not counted: Connection refused";
+    let lines: Vec<_> = end.stderr.lines().collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(
+        lines.iter().all(|line| line.starts_with(warning)),
+        "{lines:?}"
+    );
 }
 
 #[tokio::test]
@@ -125,6 +133,44 @@ async fn a_counter_that_does_not_answer_is_a_gateway_timeout() {
     service.expect_answer("home", StatusCode::OK, "2\n").await;
     assert_eq!(service.end(Signal::TERM).await, closed());
     assert_eq!(counter.expect_closed_once().await.len(), 2);
+}
+
+/// The limit of the request is shorter here, and cancels the handler while it waits for the counter.
+// ANCHOR: cancelled
+#[tokio::test]
+async fn a_handler_that_is_cancelled_leaves_no_connection_behind() {
+    let counter = Counter::start().await;
+    let args = ["--counter", &counter.address, "--request-ms", "500"];
+    let service = Service::start(&args).await;
+    counter.set_mode(Mode::Silent);
+    let (status, _) = service.visitor.visit("home").await.unwrap();
+    assert_eq!(status, StatusCode::GATEWAY_TIMEOUT);
+
+    // The reaper has begun to close the connection that the handler used.
+    let said_goodbye = |heard: &Heard| heard[&0].contains(&"QUIT".to_owned());
+    counter.until("the goodbye", said_goodbye).await;
+    counter.set_mode(Mode::Answers);
+    assert_eq!(service.end(Signal::TERM).await, closed());
+    counter.expect_heard(&[&["INCR home", "QUIT", "end"]]).await;
+}
+// ANCHOR_END: cancelled
+
+#[tokio::test]
+async fn what_it_cannot_begin_with_is_one_line_and_exit_status_1() {
+    for (args, error) in [
+        (["--port", "1"], "invalid option '--port' (usage: "),
+        (["--connections", "0"], "cannot parse argument \"0\": "),
+        (["--addr", "nonsense"], "cannot listen on nonsense: "),
+    ] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_http_service"));
+        let output = within("the program to end", program.args(args).output());
+        let output = output.await.unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let start = format!("ERROR http_service: {error}");
+        assert!(stderr.starts_with(&start), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert_eq!((output.stdout.len(), output.status.code()), (0, Some(1)));
+    }
 }
 
 #[tokio::test]
@@ -267,7 +313,7 @@ async fn a_connection_that_cannot_be_closed_in_time_is_named() {
     assert_eq!(end.stdout, "");
     assert!(
         end.stderr
-            .starts_with("http_service: not all values were gone after "),
+            .starts_with("ERROR http_service: not all values were gone after "),
         "{}",
         end.stderr
     );
@@ -305,7 +351,7 @@ async fn a_client_that_never_finishes_its_request_does_not_hold_up_the_end() {
     let end = service.end(Signal::TERM).await;
     assert_eq!(end.status, Some(0));
     assert_eq!(end.stdout, "every connection is closed\n");
-    let expected = "http_service: a client neither finished its request nor hung up\n";
+    let expected = " WARN http_service: a client neither finished its request nor hung up\n";
     assert_eq!(end.stderr, expected);
     counter.expect_heard(&[&["INCR home", "QUIT", "end"]]).await;
 }
