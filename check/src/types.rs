@@ -122,6 +122,26 @@ impl Types {
         }
     }
 
+    /// Whether a value of this type is one of the owners of a guard that no other owner can clean up in its place.
+    ///
+    /// A lock in it would let each of them do so.
+    pub fn shares(&self, written: &str) -> bool {
+        const LOCKS: [&str; 4] = ["Mutex", "RwLock", "Cell", "Lock"];
+        let (name, parameters) = name_and_parameters(written);
+        if !matches!(name, "Arc" | "Rc") {
+            return false;
+        }
+        let Some(content) = parameters.first() else {
+            return false;
+        };
+        if self.owns(content) == Owns::Nothing || LOCKS.iter().any(|lock| content.contains(lock)) {
+            return false;
+        }
+        let fields = self.own.get(name_and_parameters(content).0);
+        let mut fields = fields.into_iter().flatten();
+        fields.all(|(_, _, written)| !LOCKS.iter().any(|lock| written.contains(lock)))
+    }
+
     /// Whether the variant with this number holds a guard. `None` for enums that are not known.
     pub fn variant_owns(&self, written: &str, variant: u128) -> Option<bool> {
         let (name, parameters) = name_and_parameters(written);
@@ -136,6 +156,24 @@ impl Types {
         let payload = parameters.get(parameter).copied().unwrap_or("()");
         Some(self.owns(payload) != Owns::Nothing)
     }
+}
+
+/// Whether it is the type of a future that a function or an `async` block has made, or of such a one in a box.
+pub fn is_future(written: &str) -> bool {
+    const MADE: [&str; 4] = [
+        "{async block@",
+        "{async fn body of ",
+        "{async closure body@",
+        "{coroutine@",
+    ];
+    if MADE.iter().any(|made| written.starts_with(made)) {
+        return true;
+    }
+    if written.starts_with("impl ") {
+        return written.contains("Future<");
+    }
+    let (name, parameters) = name_and_parameters(written);
+    matches!(name, "Pin" | "Box") && parameters.first().is_some_and(|inner| is_future(inner))
 }
 
 /// The last segment of a path without its parameters, and the parameters, without lifetimes.

@@ -9,8 +9,21 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// The program whose finding is shown in the book.
-const SHOWN: &str = "book/examples/early_return_without_cleanup.rs";
+/// The program whose finding is shown as it is printed for readers.
+const SHOWN: &str = "early_return_without_cleanup";
+
+/// The programs whose findings are shown in a line each, on the pages of the mistakes that they make.
+const SHOWN_IN_SHORT: [&str; 9] = [
+    "assigned_over_a_guard",
+    "continue_past_the_cleanup",
+    "dropped_by_an_underscore",
+    "field_that_nobody_ends",
+    "forgetting_the_cleanup",
+    "interrupted_by_a_deadline",
+    "leaks_and_exits",
+    "question_mark_between_cleanups",
+    "try_join_interrupts_a_cleanup",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -50,6 +63,22 @@ fn in_a_line(finding: &Value) -> String {
     format!("{file}: {id}: {message}: {}", ways.join(", "))
 }
 
+/// What is printed about a program of the book.
+fn printed(findings: &[Value], program: &str, form: &str) -> String {
+    let file = format!("book/examples/{program}.rs");
+    let of_program = findings
+        .iter()
+        .filter(|finding| finding["file"] == file.as_str());
+    let printed: String = of_program
+        .map(|finding| finding[form].as_str().unwrap().trim_end().to_owned() + "\n")
+        .collect();
+    assert!(
+        !printed.is_empty(),
+        "nothing is found in {program}, which the book shows"
+    );
+    printed
+}
+
 fn compare(path: &str, found: &str) {
     let path = root().join(path);
     if std::env::var_os("RECORD").is_some() {
@@ -68,12 +97,18 @@ fn compare(path: &str, found: &str) {
 #[test]
 fn what_is_found_in_our_own_programs_is_known() {
     let mut findings_of_book = findings(&["-p", "asyncdrop-book", "--examples"]);
-    let shown = findings_of_book
-        .iter()
-        .find(|finding| finding["file"] == SHOWN)
-        .expect("the book shows a program in which something is found");
-    let shown = shown["rendered"].as_str().unwrap().to_owned();
+    let shown = printed(&findings_of_book, SHOWN, "rendered");
     compare("check/output/early_return_without_cleanup.txt", &shown);
+    for program in SHOWN_IN_SHORT {
+        let shown = printed(&findings_of_book, program, "short");
+        compare(&format!("check/output/{program}.txt"), &shown);
+    }
+    // The README shows one of them.
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(
+        readme.contains(&format!("```text\n{shown}```")),
+        "README.md does not show what is printed:\n{shown}"
+    );
 
     findings_of_book.extend(findings(&[
         "-p",

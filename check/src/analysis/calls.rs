@@ -1,7 +1,7 @@
 //! What a call does to the guards that it is given.
 
 use crate::mir::{Operand, Place, dereferenced};
-use crate::types::{Owns, name_and_parameters};
+use crate::types::{Owns, is_future, name_and_parameters};
 
 use super::key::{is_foreign, key};
 use super::state::{Cleanups, Condition, Ending, Entry, Known, Owner, State};
@@ -157,6 +157,14 @@ impl Walk<'_> {
             || function.contains("__private::");
         self.leaves(block, function, &name, &arguments, state);
         self.give_arguments(&arguments);
+        // Where a shared pointer leads says nothing about the pointer.
+        if !matches!(name.as_str(), "deref" | "as_ref" | "borrow" | "fmt") {
+            for argument in &arguments {
+                if let Some(of) = argument.target() {
+                    state.release(&of, &self.krate.types);
+                }
+            }
+        }
         for argument in &arguments {
             // It may have another variant afterwards.
             if argument.written.contains("mut ") {
@@ -258,6 +266,15 @@ impl Walk<'_> {
                 }
                 return;
             }
+            ("swap", Some(one)) if function.contains("mem::swap") => {
+                if let Some(other) = arguments.get(1).and_then(Argument::target) {
+                    let of_one = state.take(&one);
+                    let of_other = state.take(&other);
+                    state.put(&one, of_other);
+                    state.put(&other, of_one);
+                }
+                return;
+            }
             ("take", Some(of)) if self.krate.types.owns(&into_type) != Owns::Nothing => {
                 let mut entries = state.take(&of);
                 if entries.is_empty() {
@@ -279,7 +296,13 @@ impl Walk<'_> {
                     old.push((String::new(), Entry::Owner(owner)));
                 }
                 state.put(&into_key, old);
-                let owner = Owner::new(Condition::Armed, Some(block), &into_type);
+                let by_armed = arguments.get(1).is_some_and(Argument::is_armed);
+                let condition = if by_armed {
+                    Condition::Armed
+                } else {
+                    Condition::Clean
+                };
+                let owner = Owner::new(condition, Some(block), &into_type);
                 state.owners.insert(of, owner);
                 return;
             }
@@ -345,7 +368,10 @@ impl Walk<'_> {
         };
         let owns = self.krate.types.owns(&first.written);
         match name {
-            "drop" if owns != Owns::Nothing && function.contains("mem::drop") => {
+            "drop"
+                if (owns != Owns::Nothing || first.is_armed())
+                    && function.contains("mem::drop") =>
+            {
                 // The value is in no place any more, so it is put back for a moment.
                 let Some(key) = &first.key else { return };
                 state.put(key, first.entries.clone());
@@ -370,7 +396,7 @@ impl Walk<'_> {
                     }
                 }
             }
-            "clear" | "truncate" => {
+            "clear" | "truncate" | "retain" | "retain_mut" => {
                 let Some(of) = first.target() else { return };
                 let owner = dereferenced(&first.written).unwrap_or_default().to_owned();
                 if self.krate.types.owns(&owner) != Owns::Inside {
@@ -437,7 +463,8 @@ impl Walk<'_> {
             // A guard goes into a container that is lent to the call.
             if let (true, Some(of)) = (gives_guard, argument.target()) {
                 let container = dereferenced(&argument.written).unwrap_or_default();
-                if self.krate.types.owns(container) == Owns::Inside {
+                let holds_futures = container.contains("{async ") && name.starts_with("push");
+                if self.krate.types.owns(container) == Owns::Inside || holds_futures {
                     let owner = Owner::new(Condition::Armed, Some(block), container);
                     state.forget(&of);
                     state.owners.insert(of, owner);
@@ -456,6 +483,13 @@ impl Walk<'_> {
             // What a future returns comes from the call that made it.
             let origin = if name == "poll" { state.last } else { block };
             let owner = Owner::new(condition, Some(origin), into_type);
+            state.owners.insert(into.to_owned(), owner);
+        }
+        // So does a future own the arguments of its `async fn`, and an `Arc` what it was made of.
+        let keeps = is_future(into_type) && name != "into_future"
+            || self.krate.types.shares(into_type) && matches!(name, "new" | "from");
+        if owns == Owns::Nothing && keeps && gives_guard {
+            let owner = Owner::new(Condition::Armed, Some(block), into_type);
             state.owners.insert(into.to_owned(), owner);
         }
         if let Some(Known::Polled(_)) = state.known.get(into) {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::types::{Types, is_future};
+
 use super::Given;
 use super::key::{is_within, wholes};
 
@@ -96,6 +98,11 @@ pub(super) struct State {
     pub dropped: BTreeSet<u32>,
 }
 
+/// Whether what is done with a guard in it is not seen once it was lent.
+fn may_be_released(written: &str, types: &Types) -> bool {
+    types.shares(written) || is_future(written) || written.contains("{async ")
+}
+
 #[derive(Clone, Debug)]
 pub(super) enum Entry {
     Owner(Owner),
@@ -172,6 +179,14 @@ impl State {
         wholes(key)
             .find(|whole| self.owners.contains_key(*whole))
             .map(str::to_owned)
+    }
+
+    /// Forgets that futures in a place, or shared owners, hold guards: something else has them in its hands now.
+    pub(super) fn release(&mut self, key: &str, types: &Types) {
+        self.owners.retain(|other, owner| {
+            let related = is_within(other, key) || is_within(key, other);
+            !(related && may_be_released(&owner.written_type, types))
+        });
     }
 
     /// The condition of a place, which may be a part of an owner, or have parts that are owners.

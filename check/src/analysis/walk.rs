@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::mir::{
     Block, Body, Operand, Place, Projection, Span, Statement, Terminator, Value, dereferenced,
 };
-use crate::types::{Owns, name_and_parameters};
+use crate::types::{Owns, is_future, name_and_parameters};
 
 use super::calls::last_name;
 use super::key::{captured, is_foreign, key, wholes};
@@ -304,6 +304,16 @@ impl Walk<'_> {
         let has_owner = entries
             .iter()
             .any(|(_, entry)| matches!(entry, Entry::Owner(_)));
+        // Such as the `None` that was just built.
+        let is_empty = entries.iter().any(|(part, entry)| match entry {
+            Entry::Known(Known::Variant(variant)) if part.is_empty() => {
+                self.krate.types.variant_owns(written, *variant) == Some(false)
+            }
+            _ => false,
+        });
+        if is_empty {
+            return entries;
+        }
         if owns != Owns::Nothing && !has_owner {
             let mut owner = Owner::new(Condition::Armed, None, written);
             if let Some(whole) = state.whole_of(&from) {
@@ -378,6 +388,15 @@ impl Walk<'_> {
         if name.starts_with('{') {
             // Guards that are moved into a closure or a coroutine are its own from now on.
             self.give_captured(name, &read);
+            for (_, entry) in read.iter().flatten() {
+                if let Entry::Known(Known::Reference(to)) = entry {
+                    state.release(to, &self.krate.types);
+                }
+            }
+            if is_future(&written) && read.iter().flatten().any(|(_, entry)| is_armed(entry)) {
+                let owner = Owner::new(Condition::Armed, None, &written);
+                state.owners.insert(into_key.clone(), owner);
+            }
             let cleanups = self.captured_cleanups(name, &read, state);
             if !cleanups.is_empty() {
                 let future = Known::Future(Cleanups {
@@ -802,7 +821,8 @@ impl Walk<'_> {
     fn dropped(&mut self, block: u32, place: &Place, then: Option<u32>, state: &mut State) {
         let owns = self.owns(place);
         let place_key = key(place, state);
-        if owns == Owns::Nothing {
+        // A future owns what was moved into it, which its type does not say.
+        if owns == Owns::Nothing && state.owners_within(&place_key).is_empty() {
             state.forget(&place_key);
             return;
         }
@@ -997,6 +1017,10 @@ fn captured_by(place: &Place) -> Option<usize> {
         .iter()
         .all(|projection| matches!(projection, Projection::Deref | Projection::Field(0)));
     only_on_the_way.then_some(*position as usize)
+}
+
+fn is_armed(entry: &Entry) -> bool {
+    matches!(entry, Entry::Owner(owner) if owner.condition != Condition::Clean)
 }
 
 /// Whether there is no more to clean up once one guard in it was.

@@ -159,5 +159,6 @@ pub fn as_json(report: &Report, file: Option<&File>) -> Value {
             .collect::<Vec<_>>(),
         "help": report.help,
         "rendered": human(report, file),
+        "short": short(report),
     })
 }

@@ -19,6 +19,7 @@ mod containers;
 mod fields;
 mod futures;
 mod loops;
+mod owners;
 mod paths;
 mod shapes;
 mod silenced;
