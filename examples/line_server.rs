@@ -154,15 +154,11 @@ async fn serve(
     tally
 }
 
-/// Converses and says goodbye. If both fail, both errors are in the log, and the session counts once.
+/// Converses and says goodbye. The token may drop this anywhere, and the reaper goes on with the goodbye.
 async fn attend<S: Stream>(mut session: Reaped<Session<S>>, idle: Duration, tally: Arc<Tally>) {
     let peer = session.peer;
-    let conversed = session.converse(idle).await;
-    let said = session.async_drop().await;
-    if let (Err(_), Err(second)) = (&conversed, &said) {
-        tracing::warn!(%peer, "a goodbye failed, too: {second}");
-    }
-    if let Err(error) = conversed.and(said) {
+    session.converse(idle).await;
+    if let Err(error) = session.async_drop().await {
         tally.count_unclean(peer, error);
     }
 }
@@ -184,6 +180,8 @@ struct Session<S> {
     outgoing: VecDeque<u8>,
     /// Why the session ends, as the client will read it. `None` once it is in `outgoing`.
     goodbye: Option<String>,
+    /// Why the conversation broke off. The cleanup returns it, to the task or to the reaper.
+    failed: Option<io::Error>,
     /// Free for the next client when the goodbye is said.
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -202,6 +200,7 @@ impl<S: Stream> Session<S> {
             outgoing: VecDeque::new(),
             // What holds for a conversation that is cut off.
             goodbye: Some("the server is shutting down".to_owned()),
+            failed: None,
             _place: place,
         })
     }
@@ -209,23 +208,21 @@ impl<S: Stream> Session<S> {
 
     // ANCHOR: converse
     /// Answers each line until there is a reason to say goodbye.
-    /// The error is that of a connection that broke off.
     ///
     /// Cancel safe: all that it knows is in the session, which so stays fit for its goodbye.
-    async fn converse(&mut self, idle: Duration) -> io::Result<()> {
+    async fn converse(&mut self, idle: Duration) {
         let goodbye = loop {
             match timeout(idle, self.answer()).await {
                 Ok(Ok(None)) => {}
                 Ok(Ok(Some(goodbye))) => break goodbye,
                 Ok(Err(error)) => {
-                    self.goodbye = Some("the connection broke off".to_owned());
-                    return Err(error);
+                    self.failed = Some(error);
+                    break "the connection broke off".to_owned();
                 }
                 Err(_elapsed) => break format!("no line went back and forth for {idle:?}"),
             }
         };
         self.goodbye = Some(goodbye);
-        Ok(())
     }
     // ANCHOR_END: converse
 
@@ -265,7 +262,15 @@ impl<S: Stream> AsyncDrop for Session<S> {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        self.say_goodbye(Instant::now() + GOODBYE_LIMIT).await
+        let said = self.say_goodbye(Instant::now() + GOODBYE_LIMIT).await;
+        // Taken out after the last `.await`, so that an interruption does not lose it.
+        let Some(first) = self.failed.take() else {
+            return said;
+        };
+        if let Err(second) = said {
+            tracing::warn!(peer = %self.peer, "a goodbye failed, too: {second}");
+        }
+        Err(first)
     }
 }
 

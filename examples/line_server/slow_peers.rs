@@ -20,7 +20,7 @@ async fn a_session_over_a_pipe_of_one_byte_tears_nothing() {
     let mut cuts = 0;
     for cut in Sweep::new() {
         let (ours, theirs) = duplex(1);
-        let ended = conversation(Some(&cut), ours, theirs).await;
+        let ended = conversation(Some(&cut), ours, theirs, SAID).await;
         ended.expect_whole(&cut);
         cuts += 1;
     }
@@ -32,7 +32,7 @@ async fn a_session_over_a_pipe_of_one_byte_tears_nothing() {
 async fn a_session_with_a_slow_peer_tears_nothing() {
     for cut in Sweep::new() {
         let (ours, theirs) = duplex(64);
-        let ended = conversation(Some(&cut), Trickle::new(ours), theirs).await;
+        let ended = conversation(Some(&cut), Trickle::new(ours), theirs, SAID).await;
         ended.expect_whole(&cut);
     }
 }
@@ -41,10 +41,25 @@ async fn a_session_with_a_slow_peer_tears_nothing() {
 async fn a_session_whose_stream_breaks_counts_once_and_says_nothing_after_the_gap() {
     for left in 0..ALL.len() {
         let (stream, theirs) = duplex(64);
-        let ended = conversation(None, Breaking { stream, left }, theirs).await;
+        let ended = conversation(None, Breaking { stream, left }, theirs, SAID).await;
         assert_eq!(ended.heard, ALL[..left]);
         assert_eq!(ended.unclean, 1, "broken after {left} bytes");
     }
+}
+
+/// If the task is dropped while it says goodbye, the reaper must not forget why.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_breaks_off_counts_once_wherever_the_session_is_cut_off() {
+    let mut broke_off = 0;
+    for cut in Sweep::new() {
+        let (ours, theirs) = duplex(1);
+        let ended = conversation(Some(&cut), ours, theirs, b"one\nhalf a l").await;
+        let noticed = ended.heard.ends_with("goodbye: the connection broke off\n");
+        assert_eq!(ended.unclean, usize::from(noticed), "{cut}");
+        broke_off += ended.unclean;
+    }
+    // At each byte of the goodbye.
+    assert!(broke_off > "goodbye: ".len(), "{broke_off}");
 }
 
 const SAID: &[u8] = b"one\ntwo\nquit\n";
@@ -55,14 +70,19 @@ struct Ended {
     unclean: usize,
 }
 
-/// What a client hears that says all of [`SAID`], and how the session counts.
-async fn conversation<S: Stream>(cut: Option<&Cut>, ours: S, theirs: DuplexStream) -> Ended {
+/// What a client hears that says all of this, and how the session counts.
+async fn conversation<S: Stream>(
+    cut: Option<&Cut>,
+    ours: S,
+    theirs: DuplexStream,
+    said: &'static [u8],
+) -> Ended {
     let client = tokio::spawn(async move {
         let (mut from_session, mut to_session) = split(theirs);
         let mut heard = String::new();
         let talk = async {
             // The session may be over already.
-            if to_session.write_all(SAID).await.is_ok() {
+            if to_session.write_all(said).await.is_ok() {
                 let _ = to_session.shutdown().await;
             }
         };

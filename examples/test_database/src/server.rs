@@ -47,6 +47,8 @@ pub struct Server {
     folder: PathBuf,
     /// What runs in the folder at the moment: first `initdb`, then `postgres`.
     running: Option<Child>,
+    /// It has started, so there is something to end in order.
+    serves: bool,
     /// It did not stop when it was told to.
     killed: bool,
 }
@@ -58,10 +60,12 @@ impl Server {
             programs: programs.to_owned(),
             folder: unused_path(),
             running: None,
+            serves: false,
             killed: false,
         }));
         server.create_files().await?;
         server.run().await?;
+        server.serves = true;
         Ok(server)
     }
 }
@@ -146,18 +150,19 @@ impl Server {
             // None once it was waited for.
             && let Some(id) = child.id().and_then(|id| Pid::from_raw(id as i32))
         {
-            // "Fast shutdown": the server ends its sessions, writes what it has to, and exits.
-            let told = kill_process(id, Signal::INT);
-            match timeout(STOP_LIMIT, child.wait()).await {
-                Ok(ended) => ended.map(drop)?,
-                Err(_elapsed) => {
-                    // With all its children. The flag comes first: an interruption must not lose it.
-                    self.killed = true;
-                    kill_process_group(id, Signal::KILL)?;
-                    child.wait().await?;
+            if self.serves {
+                // "Fast shutdown": the server ends its sessions, writes what it has to, and exits.
+                let told = kill_process(id, Signal::INT);
+                if let Ok(ended) = timeout(STOP_LIMIT, child.wait()).await {
+                    ended?;
+                    return Ok(told?);
                 }
+                // Noted down first, because an interruption must not lose it.
+                self.killed = true;
             }
-            told?;
+            // With all its children.
+            kill_process_group(id, Signal::KILL)?;
+            child.wait().await?;
         }
         ensure!(!self.killed, "it ran on for {STOP_LIMIT:?}, and was killed");
         Ok(())

@@ -21,8 +21,11 @@ use tokio_util::sync::CancellationToken;
 use crate::database::TestDatabase;
 use crate::server::{Server, installed};
 
-/// How long one test may take, unless it is said otherwise. The first one starts the server.
+/// How long one test may take, unless it is said otherwise.
 const TEST_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long the server may take to start, for which the first test waits.
+const START_LIMIT: Duration = Duration::from_secs(120);
 
 /// How long the cleanup of one test may take, and that of the server.
 const CLEANUP_LIMIT: Duration = Duration::from_secs(30);
@@ -144,13 +147,17 @@ impl Suite {
     {
         let reaper = AsyncDropReaper::new();
         let test = async {
+            // The time that this takes is not the fault of the test that comes first.
             let server = self.server.folder().await?;
-            let mut database = TestDatabase::create(&reaper, &server, self.migrations).await?;
-            test(&mut database).await
+            let test = async {
+                let mut database = TestDatabase::create(&reaper, &server, self.migrations).await?;
+                test(&mut database).await
+            };
+            let limit = self.limit;
+            let ended = timeout(limit, test).await;
+            ended.unwrap_or_else(|_| bail!("the test was not done after {limit:?}"))
         };
-        let test = self
-            .told_to_end
-            .run_until_cancelled(timeout(self.limit, test));
+        let test = self.told_to_end.run_until_cancelled(test);
         // This line drops the future of the test, and so hands over its database.
         let ended = AssertUnwindSafe(test).catch_unwind().await;
 
@@ -160,8 +167,7 @@ impl Suite {
             eprintln!("the cleanup after the test failed: {error}");
         }
         match ended {
-            Ok(Some(Ok(result))) => result.and(cleaned_up.map_err(Into::into)),
-            Ok(Some(Err(_elapsed))) => bail!("the test was not done after {:?}", self.limit),
+            Ok(Some(result)) => result.and(cleaned_up.map_err(Into::into)),
             Ok(None) => bail!("the tests were told to end"),
             Err(panic) => resume_unwind(panic),
         }
@@ -183,7 +189,8 @@ impl SharedServer {
         let mut server = self.server.lock().await;
         if server.is_none() {
             let programs = installed().context(NOT_INSTALLED)?;
-            *server = Some(Server::start(&self.reaper, &programs).await?);
+            let start = timeout(START_LIMIT, Server::start(&self.reaper, &programs)).await;
+            *server = Some(start.context("the server did not start in time")??);
         }
         let server = server.as_ref().expect("it was started");
         Ok(server.folder().to_owned())

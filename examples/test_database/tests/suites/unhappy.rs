@@ -10,8 +10,7 @@ use test_database::{TestDatabase, Tests};
 
 fn main() -> ExitCode {
     Tests::with_migrations(&["CREATE TABLE note (title TEXT PRIMARY KEY)"])
-        // Room for the start of the server on a busy machine.
-        .limit(Duration::from_secs(20))
+        .limit(Duration::from_secs(5))
         .test("succeeds", async |database| say_where(database).await)
         .test("fails", async |database| {
             say_where(database).await?;
