@@ -11,7 +11,7 @@ use std::sync::{LazyLock, Mutex};
 use std::{env, fs, thread};
 
 use asyncdrop_book_gates::{cargo, chapters, markdown, program, root, scratch};
-use asyncdrop_book_playground::{Library, Online, library, online, request, shown};
+use asyncdrop_book_playground::{Library, Online, library, online, request, shown, with_classes};
 
 /// A snippet that can run online.
 struct Snippet {
@@ -104,21 +104,39 @@ fn crates() -> BTreeMap<String, PathBuf> {
     found
 }
 
-/// What a program printed, without what must differ online: all of it is one file and one crate, without the lines of anchors.
-fn comparable(printed: &str) -> String {
+/// What an example printed, as it does online: all of it is one file and one crate, and the lines of the anchors are gone.
+fn online_output(recorded: &str, example: &str) -> String {
+    let file = format!("book/examples/{example}.rs");
+    let source = fs::read_to_string(root().join(&file)).unwrap_or_default();
+    let recorded = recorded
+        .replace(&file, "src/main.rs")
+        .replace(&format!("{example}::"), "playground::")
+        .replace(&format!(" {example}: "), " playground: ");
     let mut text = String::new();
-    for line in printed.lines() {
-        let mut line = line.replace("playground::asyncdrop::", "asyncdrop::");
-        if let Some((before, place)) = line.split_once("panicked at src/")
-            && place.ends_with(':')
-        {
-            line = format!("{before}panicked at src/main.rs:");
+    for line in recorded.lines() {
+        // Of a panic, the transcript keeps the file alone when it lies in `src`, as everything does online.
+        if let Some((before, _)) = line.split_once("panicked at src/") {
+            text += &format!("{before}panicked at src/main.rs:\n");
+            continue;
         }
-        let mut rest = line.as_str();
-        while let Some((before, place)) = rest.split_once("src/main.rs:") {
+        let mut rest = line;
+        while let Some(at) = ["src/main.rs:", " line "]
+            .iter()
+            .filter_map(|word| Some(rest.find(word)? + word.len()))
+            .min()
+        {
+            let (before, after) = rest.split_at(at);
             text += before;
-            text += "src/main.rs";
-            rest = place.trim_start_matches(|it: char| it.is_ascii_digit() || it == ':');
+            let digits = after.len()
+                - after
+                    .trim_start_matches(|it: char| it.is_ascii_digit())
+                    .len();
+            if let Ok(number) = after[..digits].parse::<usize>() {
+                let above = source.lines().take(number);
+                text +=
+                    &(number - above.filter(|line| line.contains("// ANCHOR")).count()).to_string();
+            }
+            rest = &after[digits..];
         }
         text += rest;
         text.push('\n');
@@ -176,10 +194,9 @@ fn check(
         let shown = fs::read_to_string(root().join(format!("book/output/{example}.txt")))
             .unwrap_or_default();
         let (_, shown) = shown.split_once('\n').unwrap_or_default();
-        let shown = shown
-            .replace(&format!("book/examples/{example}.rs"), "src/main.rs")
-            .replace(&format!("{example}::"), "playground::");
-        if comparable(&shown) != comparable(&printed) {
+        let shown = online_output(shown, example);
+        let printed = printed.replace("playground::asyncdrop::", "asyncdrop::");
+        if shown != printed {
             return Err(format!(
                 "The page shows\n{shown}\nand online it prints\n{printed}"
             ));
@@ -246,4 +263,27 @@ fn what_is_sent_compiles_with_the_crates_of_the_playground_and_prints_what_the_p
     println!("{} texts, the longest of {longest} bytes", snippets.len());
     let faults = faults.into_inner().expect("no worker panics");
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+#[test]
+fn each_block_that_runs_says_whether_it_runs_online() {
+    for chapter in chapters() {
+        let marked: Vec<_> = with_classes(&chapter.expanded)
+            .lines()
+            .filter_map(|line| {
+                line.strip_prefix("```rust,")?
+                    .rsplit(',')
+                    .next()
+                    .map(str::to_owned)
+            })
+            .filter(|class| class != "ignore")
+            .collect();
+        let expected: Vec<_> = markdown::listings(&chapter)
+            .blocks
+            .iter()
+            .filter(|block| block.runs())
+            .map(|block| online(&shown(&block.expanded)).class())
+            .collect();
+        assert_eq!(marked, expected, "{}", chapter.path);
+    }
 }

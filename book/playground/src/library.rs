@@ -47,11 +47,12 @@ pub fn library(root: &Path, which: Library) -> Result<String> {
     for name in &reader.macros {
         items.push(parse_quote!(pub(crate) use macros::#name;));
     }
+    // A lint that a snippet denies is no longer a warning.
     let file = syn::File {
         shebang: None,
         attrs: Vec::new(),
         items: vec![parse_quote! {
-            #[allow(warnings)]
+            #[allow(warnings, let_underscore_drop)]
             mod asyncdrop { #(#items)* }
         }],
     };
