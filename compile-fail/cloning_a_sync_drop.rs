@@ -14,7 +14,11 @@ impl AsyncDrop for TestFolder {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        tokio::fs::remove_dir(&self.path).await
+        match tokio::fs::remove_dir(&self.path).await {
+            // An interrupted run has removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
     }
 }
 

@@ -41,15 +41,16 @@ use crate::unshared::Unshared;
 /// use std::io;
 /// use tokio::io::{AsyncWriteExt, DuplexStream};
 ///
+/// /// A stream, and what is still to be said on it.
 /// #[derive(Debug)]
-/// struct Connection(DuplexStream);
+/// struct Connection(DuplexStream, &'static [u8]);
 ///
 /// #[async_trait]
 /// impl AsyncDrop for Connection {
 ///     type Error = io::Error;
 ///
 ///     async fn async_drop_impl(&mut self) -> io::Result<()> {
-///         self.0.write_all(b"goodbye").await
+///         self.0.write_all_buf(&mut self.1).await
 ///     }
 /// }
 ///
@@ -60,8 +61,8 @@ use crate::unshared::Unshared;
 /// drop(gone);
 ///
 /// let errors = async_drop_all([
-///     ("primary", AsyncDropGuard::new(Connection(primary))),
-///     ("replica", AsyncDropGuard::new(Connection(replica))),
+///     ("primary", AsyncDropGuard::new(Connection(primary, b"goodbye"))),
+///     ("replica", AsyncDropGuard::new(Connection(replica, b"goodbye"))),
 /// ])
 /// .await
 /// .unwrap_err();

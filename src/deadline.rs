@@ -47,15 +47,16 @@ impl<T: Debug> AsyncDropGuard<T> {
     /// use std::{io, time::Duration};
     /// use tokio::io::{AsyncWriteExt, DuplexStream};
     ///
+    /// /// A stream, and what is still to be said on it.
     /// #[derive(Debug)]
-    /// struct Connection(DuplexStream);
+    /// struct Connection(DuplexStream, &'static [u8]);
     ///
     /// #[async_trait]
     /// impl AsyncDrop for Connection {
     ///     type Error = io::Error;
     ///
     ///     async fn async_drop_impl(&mut self) -> io::Result<()> {
-    ///         self.0.write_all(b"goodbye").await
+    ///         self.0.write_all_buf(&mut self.1).await
     ///     }
     /// }
     ///
@@ -63,7 +64,7 @@ impl<T: Debug> AsyncDropGuard<T> {
     /// # async fn main() {
     /// // The other side reads nothing, and there is room for four bytes.
     /// let (ours, _theirs) = tokio::io::duplex(4);
-    /// let mut connection = AsyncDropGuard::new(Connection(ours));
+    /// let mut connection = AsyncDropGuard::new(Connection(ours, b"goodbye"));
     ///
     /// let error = connection.async_drop_within(Duration::from_secs(2)).await.unwrap_err();
     /// assert!(matches!(error, DeadlineError::Passed { .. }));

@@ -9,15 +9,16 @@
 /// use std::io;
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 ///
+/// /// A stream, and what is still to be said on it.
 /// #[derive(Debug)]
-/// struct Connection(DuplexStream);
+/// struct Connection(DuplexStream, &'static [u8]);
 ///
 /// #[async_trait]
 /// impl AsyncDrop for Connection {
 ///     type Error = io::Error;
 ///
 ///     async fn async_drop_impl(&mut self) -> io::Result<()> {
-///         self.0.write_all(b"goodbye").await
+///         self.0.write_all_buf(&mut self.1).await
 ///     }
 /// }
 ///
@@ -34,13 +35,13 @@
 /// drop(gone);
 /// let (server, mut listening) = tokio::io::duplex(64);
 /// let mut proxy = AsyncDropGuard::new(Proxy {
-///     client: AsyncDropGuard::new(Connection(client)),
-///     server: Some(AsyncDropGuard::new(Connection(server))),
+///     client: AsyncDropGuard::new(Connection(client, b"goodbye")),
+///     server: Some(AsyncDropGuard::new(Connection(server, b"goodbye"))),
 ///     bytes: 0,
 /// });
 ///
 /// let errors = proxy.async_drop().await.unwrap_err();
-/// // `1 of 2 cleanups failed: "client" (app::Connection), created at src/main.rs:33:13: broken pipe`
+/// // `1 of 2 cleanups failed: "client" (app::Connection), created at src/main.rs:34:13: broken pipe`
 /// eprintln!("{errors}");
 /// for (field, error) in &errors {
 ///     assert_eq!(field.name(), Some("client"));
@@ -122,12 +123,12 @@
 /// # use tokio::task::{JoinError, JoinHandle};
 /// #
 /// # #[derive(Debug)]
-/// # struct Connection(DuplexStream);
+/// # struct Connection(DuplexStream, &'static [u8]);
 /// # #[async_trait]
 /// # impl AsyncDrop for Connection {
 /// #     type Error = io::Error;
 /// #     async fn async_drop_impl(&mut self) -> io::Result<()> {
-/// #         self.0.write_all(b"goodbye").await
+/// #         self.0.write_all_buf(&mut self.1).await
 /// #     }
 /// # }
 /// # #[derive(Debug)]
@@ -156,7 +157,7 @@
 /// # drop(gone);
 /// let mut link = AsyncDropGuard::new(Link::Up {
 ///     worker: AsyncDropGuard::new(worker),
-///     connection: AsyncDropGuard::new(Connection(stream)),
+///     connection: AsyncDropGuard::new(Connection(stream, b"goodbye")),
 /// });
 ///
 /// // The connection fails at once, and the worker needs more time than there is.

@@ -51,15 +51,16 @@ use crate::guard::AsyncDropGuard;
 /// use std::io;
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 ///
+/// /// A stream, and what is still to be said on it.
 /// #[derive(Debug)]
-/// struct Connection(DuplexStream);
+/// struct Connection(DuplexStream, &'static [u8]);
 ///
 /// #[async_trait]
 /// impl AsyncDrop for Connection {
 ///     type Error = io::Error;
 ///
 ///     async fn async_drop_impl(&mut self) -> io::Result<()> {
-///         self.0.write_all(b"goodbye").await
+///         self.0.write_all_buf(&mut self.1).await
 ///     }
 /// }
 ///
@@ -67,7 +68,7 @@ use crate::guard::AsyncDropGuard;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let (ours, mut theirs) = tokio::io::duplex(64);
 /// let mut connections = AsyncDropHashMap::new();
-/// assert!(connections.insert("ada", AsyncDropGuard::new(Connection(ours))).is_none());
+/// assert!(connections.insert("ada", AsyncDropGuard::new(Connection(ours, b"goodbye"))).is_none());
 ///
 /// let sent = match connections.get_mut("ada") {
 ///     Some(connection) => connection.0.write_all(b"hello, ").await,

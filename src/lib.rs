@@ -15,11 +15,13 @@
 //! #[derive(Debug)]
 //! struct Connection {
 //!     stream: DuplexStream,
+//!     /// What is still to be said.
+//!     goodbye: &'static [u8],
 //! }
 //!
 //! impl Connection {
 //!     fn new(stream: DuplexStream) -> AsyncDropGuard<Self> {
-//!         AsyncDropGuard::new(Self { stream })
+//!         AsyncDropGuard::new(Self { stream, goodbye: b"goodbye\n" })
 //!     }
 //! }
 //!
@@ -28,7 +30,8 @@
 //!     type Error = std::io::Error;
 //!
 //!     async fn async_drop_impl(&mut self) -> Result<(), Self::Error> {
-//!         self.stream.write_all(b"goodbye\n").await?;
+//!         // After an interruption this continues with the bytes that are left.
+//!         self.stream.write_all_buf(&mut self.goodbye).await?;
 //!         self.stream.shutdown().await
 //!     }
 //! }

@@ -35,15 +35,16 @@
 /// use std::io;
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 ///
+/// /// A stream, and what is still to be said on it.
 /// #[derive(Debug)]
-/// struct Connection(DuplexStream);
+/// struct Connection(DuplexStream, &'static [u8]);
 ///
 /// #[async_trait]
 /// impl AsyncDrop for Connection {
 ///     type Error = io::Error;
 ///
 ///     async fn async_drop_impl(&mut self) -> io::Result<()> {
-///         self.0.write_all(b"goodbye").await
+///         self.0.write_all_buf(&mut self.1).await
 ///     }
 /// }
 ///
@@ -57,7 +58,7 @@
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> io::Result<()> {
 /// let (ours, mut theirs) = tokio::io::duplex(64);
-/// assert_eq!(greet(AsyncDropGuard::new(Connection(ours))).await?, 7);
+/// assert_eq!(greet(AsyncDropGuard::new(Connection(ours, b"goodbye"))).await?, 7);
 ///
 /// let mut heard = String::new();
 /// theirs.read_to_string(&mut heard).await?;

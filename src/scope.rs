@@ -285,21 +285,22 @@ impl<B: Error, C: Error> Error for ScopeError<B, C> {
 /// use std::io;
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 ///
+/// /// A stream, and what is still to be said on it.
 /// #[derive(Debug)]
-/// struct Connection(DuplexStream);
+/// struct Connection(DuplexStream, &'static [u8]);
 ///
 /// #[async_trait]
 /// impl AsyncDrop for Connection {
 ///     type Error = io::Error;
 ///
 ///     async fn async_drop_impl(&mut self) -> io::Result<()> {
-///         self.0.write_all(b"goodbye").await
+///         self.0.write_all_buf(&mut self.1).await
 ///     }
 /// }
 ///
 /// /// Returns a connection whose server has agreed to version 1.
 /// async fn open(stream: DuplexStream) -> io::Result<AsyncDropGuard<Connection>> {
-///     let connection = AsyncDropGuard::new(Connection(stream));
+///     let connection = AsyncDropGuard::new(Connection(stream, b"goodbye"));
 ///     let (connection, ()) = async_drop_on_err(connection, async |connection| {
 ///         match connection.0.read_u8().await? {
 ///             1 => Ok(()),

@@ -60,15 +60,16 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// use std::io;
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 ///
+/// /// A stream, and what is still to be said on it.
 /// #[derive(Debug)]
-/// struct Database(DuplexStream);
+/// struct Database(DuplexStream, &'static [u8]);
 ///
 /// #[async_trait]
 /// impl AsyncDrop for Database {
 ///     type Error = io::Error;
 ///
 ///     async fn async_drop_impl(&mut self) -> io::Result<()> {
-///         self.0.write_all(b"goodbye").await
+///         self.0.write_all_buf(&mut self.1).await
 ///     }
 /// }
 ///
@@ -83,7 +84,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// # async fn main() -> io::Result<()> {
 /// # let (stream, mut theirs) = tokio::io::duplex(64);
 /// let mut stack = AsyncDropStack::new();
-/// let database = stack.push(AsyncDropGuard::new(Database(stream)));
+/// let database = stack.push(AsyncDropGuard::new(Database(stream, b"goodbye")));
 /// stack.push(AsyncDropGuard::new(Server));
 ///
 /// let sent = stack[database].0.write_all(b"hello, ").await;

@@ -92,7 +92,11 @@ use crate::type_names::shown;
 ///     type Error = io::Error;
 ///
 ///     async fn async_drop_impl(&mut self) -> io::Result<()> {
-///         tokio::fs::remove_dir_all(&self.0).await
+///         match tokio::fs::remove_dir_all(&self.0).await {
+///             // An interrupted run has removed it.
+///             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+///             removed => removed,
+///         }
 ///     }
 /// }
 ///

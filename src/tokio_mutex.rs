@@ -41,15 +41,16 @@ use crate::guard::AsyncDropGuard;
 /// use std::io;
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 ///
+/// /// A stream, and what is still to be said on it.
 /// #[derive(Debug)]
-/// struct Connection(DuplexStream);
+/// struct Connection(DuplexStream, &'static [u8]);
 ///
 /// #[async_trait]
 /// impl AsyncDrop for Connection {
 ///     type Error = io::Error;
 ///
 ///     async fn async_drop_impl(&mut self) -> io::Result<()> {
-///         self.0.write_all(b"goodbye").await
+///         self.0.write_all_buf(&mut self.1).await
 ///     }
 /// }
 ///
@@ -64,7 +65,7 @@ use crate::guard::AsyncDropGuard;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> io::Result<()> {
 /// let (ours, mut theirs) = tokio::io::duplex(64);
-/// let connection = AsyncDropGuard::new(Connection(ours));
+/// let connection = AsyncDropGuard::new(Connection(ours, b"goodbye"));
 /// let first = AsyncDropArc::new(AsyncDropTokioMutex::new(connection));
 /// let second = AsyncDropArc::clone(&first);
 ///
