@@ -1,0 +1,111 @@
+//! A slow peer changes nothing, even if each cleanup is interrupted.
+//!
+//! Each stream is a [`Trickle`](asyncdrop::testing::Trickle): a message that is torn between two of its bytes shows.
+
+use std::ffi::OsString;
+use std::{env, fs};
+
+use asyncdrop_book_gates::root;
+use libtest_mimic::{Failed, Trial};
+
+use crate::{ALL, copied, log_of, recorded, stand_in, transcript};
+
+/// What the page or the comment of a program is about depends on how often it waits.
+const COUNTS_ITS_WAITS: [(&str, &str); 3] = [
+    (
+        "docs_testing_sweep_",
+        "it names the operations at which it was cut",
+    ),
+    (
+        "page_patterns_guards_in_fields_",
+        "the first interruption has to come after the first error",
+    ),
+    (
+        "sweep_over_every_wait",
+        "it prints how many waits there are",
+    ),
+];
+/// It gives a client one second, and 100,000 bytes one by one take longer on a slow machine.
+const HAS_A_TIME_LIMIT: [&str; 2] = ["tutorial_5", "tutorial_6"];
+
+/// The operations before which cleanups are interrupted in a bare `cargo test`.
+const FEW: usize = 3;
+/// No cleanup has that many operations, one for each byte.
+const MANY: usize = 400;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for name in copied() {
+        trials.push(Trial::test(format!("interrupted: {name}"), move || {
+            // The programs of the book have the test `interruptions`, which compares what they print as they are.
+            match recorded(name) {
+                Some(_) => Ok(()),
+                None => is_the_same(name, false),
+            }
+        }));
+        let left_out = COUNTS_ITS_WAITS
+            .iter()
+            .any(|(begin, _)| name.starts_with(begin));
+        if !left_out && !HAS_A_TIME_LIMIT.contains(&name) {
+            trials.push(Trial::test(format!("slow peers: {name}"), move || {
+                is_the_same(name, true)
+            }));
+        }
+    }
+    trials.push(Trial::test(
+        "slow peers show a torn goodbye",
+        a_torn_goodbye_shows,
+    ));
+    trials
+}
+
+/// Runs the program as it is, and then with its cleanups interrupted before their first operation, their second, ..
+fn is_the_same(name: &str, slow: bool) -> Result<(), Failed> {
+    let last = if env::var_os(ALL).is_some() {
+        MANY
+    } else {
+        FEW
+    };
+    for operation in 0..=last {
+        let kind = if slow { "slow" } else { "usual" };
+        let log = log_of(name, &format!("{kind}-{operation}"))?;
+        let mut conditions: Vec<(&str, OsString)> = Vec::new();
+        if slow {
+            conditions.push((stand_in::SLOW, "1".into()));
+        }
+        if operation > 0 {
+            conditions.push(("ASYNCDROP_INTERRUPT", operation.to_string().into()));
+            conditions.push(("ASYNCDROP_INTERRUPT_LOG", log.clone().into()));
+        }
+        let printed = transcript(name, &conditions)?;
+        let same = match recorded(name) {
+            Some(recorded) => printed == recorded,
+            None => !printed.contains("\n[exit status: ") && !printed.contains("\n[signal: "),
+        };
+        if !same {
+            return Err(Failed::from(format!(
+                "with{} slow peers, and cleanups interrupted before operation {operation} (0: none), it prints\n{printed}",
+                if slow { "" } else { "out" }
+            )));
+        }
+        let interrupted = fs::read_to_string(&log).unwrap_or_default();
+        let _ = fs::remove_file(&log);
+        if operation > 0 && interrupted.is_empty() {
+            return Ok(());
+        }
+    }
+    if last == MANY {
+        return Err(format!("{name} still has cleanups of {MANY} operations").into());
+    }
+    Ok(())
+}
+
+/// This program of the book shows it on purpose, so it must not pass.
+fn a_torn_goodbye_shows() -> Result<(), Failed> {
+    let wrong = "cleanup_that_forgets_its_rest";
+    assert!(root().join(format!("book/examples/{wrong}.rs")).exists());
+    match is_the_same(wrong, true) {
+        Ok(()) => Err(format!("{wrong} tears nothing: the streams are not slow").into()),
+        Err(_) => Ok(()),
+    }
+}
