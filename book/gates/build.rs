@@ -1,4 +1,5 @@
 //! Gives skeptic the chapters as the reader sees them: it does not expand `{{#include}}` itself.
+//! And gives the test `conditions` the programs that it runs.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -9,6 +10,8 @@ use anyhow::{Context, Result};
 #[allow(unreachable_pub)]
 #[path = "src/chapters.rs"]
 mod chapters;
+#[path = "build/programs.rs"]
+mod programs;
 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -16,12 +19,16 @@ fn main() -> Result<()> {
 
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/chapters.rs");
+    println!("cargo::rerun-if-changed=build");
     for watched in ["book.toml", "book/src"] {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
 
+    let chapters = chapters::load(&root)?;
+    programs::write(&root, &out_dir, &chapters)?;
+
     let mut documents = Vec::new();
-    for chapter in chapters::load(&root)? {
+    for chapter in chapters {
         for file in chapters::includes(&chapter.path, &chapter.source) {
             println!("cargo::rerun-if-changed={}", root.join(file).display());
         }

@@ -1,12 +1,12 @@
 //! Runs a program the way a reader does, and writes down what a terminal would show.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{cargo, root};
+use crate::{cargo, chapters, markdown, root};
 
 /// Builds all programs of `book/examples`, with the features that `cargo test` gave them already, and says where each is.
 ///
@@ -35,6 +35,24 @@ pub fn build_examples() -> BTreeMap<String, PathBuf> {
         .filter_map(|message| {
             let name = message["target"]["name"].as_str()?.to_owned();
             Some((name, PathBuf::from(message["executable"].as_str()?)))
+        })
+        .collect()
+}
+
+/// The programs of `book/examples` under the label *Works*.
+pub fn works() -> BTreeSet<String> {
+    let blocks = chapters()
+        .into_iter()
+        .flat_map(|chapter| markdown::listings(&chapter).blocks);
+    blocks
+        .filter(|block| {
+            let figure = block.figure.as_ref();
+            figure.is_some_and(|figure| figure.kind == "works")
+        })
+        .flat_map(|block| block.includes)
+        .filter_map(|file| {
+            let name = file.strip_prefix("book/examples/")?.strip_suffix(".rs")?;
+            Some(name.to_owned())
         })
         .collect()
 }

@@ -3,13 +3,12 @@
 //! `ASYNCDROP_INTERRUPT=n` drops each cleanup of a program once, before its `n`th operation, and begins it again.
 //! A cleanup that can be run again shows no difference, for n = 1, 2, 3, .. until no cleanup has that many operations.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use asyncdrop_book_gates::{chapters, markdown, program, root, scratch};
+use asyncdrop_book_gates::{program, root, scratch};
 use libtest_mimic::{Arguments, Failed, Trial};
 use similar::TextDiff;
 
@@ -18,7 +17,7 @@ const MANY: usize = 64;
 
 fn main() -> ExitCode {
     let executables = program::build_examples();
-    let programs = works();
+    let programs = program::works();
     let mut trials = Vec::new();
     for name in &programs {
         let Some(executable) = executables.get(name).cloned() else {
@@ -46,24 +45,6 @@ fn main() -> ExitCode {
         Ok(())
     }));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
-}
-
-/// The programs under the label *Works*.
-fn works() -> BTreeSet<String> {
-    let blocks = chapters()
-        .into_iter()
-        .flat_map(|chapter| markdown::listings(&chapter).blocks);
-    blocks
-        .filter(|block| {
-            let figure = block.figure.as_ref();
-            figure.is_some_and(|figure| figure.kind == "works")
-        })
-        .flat_map(|block| block.includes)
-        .filter_map(|file| {
-            let name = file.strip_prefix("book/examples/")?.strip_suffix(".rs")?;
-            Some(name.to_owned())
-        })
-        .collect()
 }
 
 fn prints_the_same(
