@@ -2,7 +2,17 @@
 "use strict";
 (() => {
     // mdBook puts `aria-expanded` and `aria-controls` on a label, which may have them as a button only.
-    document.querySelectorAll("label[aria-controls]").forEach((label) => label.setAttribute("role", "button"));
+    // As a button it must take the focus, and both keys.
+    document.querySelectorAll("label[aria-controls]").forEach((label) => {
+        label.setAttribute("role", "button");
+        label.tabIndex = 0;
+        label.addEventListener("keydown", (event) => {
+            if (event.key === "Enter" || event.key === " ") {
+                event.preventDefault();
+                label.click();
+            }
+        });
+    });
 
     // Code and tables that are wider than the page scroll by themselves, so the keyboard must reach them.
     document.querySelectorAll("main pre > code, main .table-wrapper").forEach((box) => {
@@ -11,8 +21,9 @@
         }
     });
 
-    // The boxes of a checklist are named by the sentence beside them.
+    // The boxes of a checklist are there to be ticked, and are named by the sentence beside them.
     document.querySelectorAll("main li > input[type=checkbox], main li > p > input[type=checkbox]").forEach((box) => {
+        box.disabled = false;
         box.setAttribute("aria-label", box.closest("li").textContent.trim());
     });
 })();
