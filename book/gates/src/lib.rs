@@ -9,6 +9,7 @@ pub mod libraries;
 pub mod markdown;
 pub mod program;
 pub mod rules;
+pub mod signatures;
 
 /// The folder of the repository.
 pub fn root() -> PathBuf {

@@ -3,8 +3,8 @@
 // Each page gets a description of its own, its address and a preview for those who share it; the page of a missing
 // address works below any path; sitemap.xml lists every page; and each page says which version it describes.
 //
-// Usage: node site.mjs FOLDER ADDRESS VERSION [OTHER-VERSION..], for example
-//        node site.mjs target/site https://example.org/asyncdrop/ 0.1.0
+// Usage: node publish.mjs FOLDER ADDRESS VERSION [OTHER-VERSION..], for example
+//        node publish.mjs target/site https://example.org/asyncdrop/ 0.1.0
 // The other versions are folders below the newest one's address.
 import { existsSync } from "node:fs";
 import { readFile, readdir, writeFile } from "node:fs/promises";
@@ -123,7 +123,7 @@ export async function finish(folder, { address, version, others = [] }) {
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [folder, address, version, ...others] = process.argv.slice(2);
   if (!version || !address.endsWith("/")) {
-    console.error("Usage: node site.mjs FOLDER ADDRESS/ VERSION [OTHER-VERSION..]");
+    console.error("Usage: node publish.mjs FOLDER ADDRESS/ VERSION [OTHER-VERSION..]");
     process.exit(2);
   }
   const addresses = await finish(folder, { address, version, others });

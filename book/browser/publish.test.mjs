@@ -1,12 +1,12 @@
-// What `site.mjs` promises, looked up in a folder that it made ready.
+// What `publish.mjs` promises, looked up in a folder that it made ready.
 //
-// Usage: node --test site.test.mjs, with SITE as the folder and ADDRESS as its address.
+// Usage: node --test publish.test.mjs, with SITE as the folder and ADDRESS as its address.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { descriptionOf, pagesOf } from "./site.mjs";
+import { descriptionOf, pagesOf } from "./publish.mjs";
 
 const { SITE, ADDRESS } = process.env;
 assert(SITE && ADDRESS, "SITE and ADDRESS say what to look at");
