@@ -1,6 +1,6 @@
 // What `publish.mjs` promises, looked up in a folder that it made ready.
 //
-// Usage: node --test site.test.mjs, with SITE as the folder and ADDRESS as its address.
+// Usage: node --test publish.test.mjs, with SITE as the folder and ADDRESS as its address.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";

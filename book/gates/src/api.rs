@@ -52,14 +52,7 @@ impl Public {
 ///
 /// When the sources cannot be read.
 pub fn public_items() -> BTreeSet<Public> {
-    let sources: Vec<_> = files("src", "rs")
-        .into_iter()
-        .map(|file| {
-            let text = fs::read_to_string(root().join(&file)).expect("a source can be read");
-            let parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
-            (file, parsed)
-        })
-        .collect();
+    let sources = sources();
     let mut found = BTreeSet::new();
     for (file, source) in &sources {
         let room = Room::of(file, &sources);
@@ -70,10 +63,22 @@ pub fn public_items() -> BTreeSet<Public> {
     found
 }
 
+/// Every file of the library.
+pub(crate) fn sources() -> Vec<(String, syn::File)> {
+    files("src", "rs")
+        .into_iter()
+        .map(|file| {
+            let text = fs::read_to_string(root().join(&file)).expect("a source can be read");
+            let parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+            (file, parsed)
+        })
+        .collect()
+}
+
 /// The public module that a file belongs to, and what of the file can be named there.
-struct Room {
+pub(crate) struct Room {
     /// As in an address of the documentation: empty for the root, `incident/` for a public module.
-    module: String,
+    pub(crate) module: String,
     /// The file is the module's own, so everything public in it can be named.
     is_open: bool,
     /// What the module's own file re-exports from the files of its private modules.
@@ -81,7 +86,7 @@ struct Room {
 }
 
 impl Room {
-    fn of(file: &str, sources: &[(String, syn::File)]) -> Self {
+    pub(crate) fn of(file: &str, sources: &[(String, syn::File)]) -> Self {
         let (_, lib) = sources
             .iter()
             .find(|(file, _)| file == "src/lib.rs")
@@ -109,6 +114,11 @@ impl Room {
             is_open: false,
             exported: exported(lib),
         }
+    }
+
+    /// Whether a public item of this file can be named from outside of the library.
+    pub(crate) fn shows(&self, name: &syn::Ident) -> bool {
+        self.is_open || self.exported.contains(&name.to_string())
     }
 }
 
@@ -142,12 +152,10 @@ fn leaves(tree: &UseTree, names: &mut BTreeSet<String>) {
 
 fn add(item: &Item, room: &Room, found: &mut BTreeSet<Public>) {
     let Room {
-        module,
-        is_open,
-        exported,
+        module, exported, ..
     } = room;
     let is_exported = |name: &syn::Ident, vis: &Visibility, attrs: &[Attribute]| {
-        is_public(vis) && !is_hidden(attrs) && (*is_open || exported.contains(&name.to_string()))
+        is_public(vis) && !is_hidden(attrs) && room.shows(name)
     };
     let mut top = |kind: &str, name: &syn::Ident| {
         found.insert(Public {
@@ -274,11 +282,11 @@ fn member(
     });
 }
 
-fn is_public(vis: &Visibility) -> bool {
+pub(crate) fn is_public(vis: &Visibility) -> bool {
     matches!(vis, Visibility::Public(_))
 }
 
-fn is_hidden(attrs: &[Attribute]) -> bool {
+pub(crate) fn is_hidden(attrs: &[Attribute]) -> bool {
     attrs.iter().any(|attr| {
         attr.path().is_ident("doc")
             && attr

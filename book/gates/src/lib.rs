@@ -11,6 +11,7 @@ pub mod markdown;
 pub mod program;
 pub mod repairs;
 pub mod rules;
+pub mod signatures;
 
 /// The folder of the repository.
 pub fn root() -> PathBuf {

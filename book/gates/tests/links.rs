@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
+use std::{env, fs};
 
 use asyncdrop_book_gates::{chapters, files, markdown, root, scratch};
 use html5ever::tendril::StrTendril;
@@ -107,6 +107,39 @@ fn every_word_of_the_glossary_is_linked_to_where_the_text_has_it() {
         })
         .collect();
     assert!(unlinked.is_empty(), "\n  {}\n", unlinked.join("\n  "));
+}
+
+/// An address that was published stays: others link to it. A page that moves is named in `book.toml`, below
+/// `[output.html.redirect]`, and mdBook writes a page at its old address that sends the reader on.
+#[test]
+fn every_address_that_a_page_ever_had_leads_somewhere() {
+    let (folder, _) = &*HTML;
+    let record = root().join("book/addresses.txt");
+    let written = fs::read_to_string(&record).unwrap_or_default();
+    let ever: BTreeSet<String> = written.lines().map(str::to_owned).collect();
+    let now: BTreeSet<String> = chapters()
+        .iter()
+        .map(|chapter| chapter.path.replace(".md", ".html"))
+        .collect();
+    if env::var_os("RECORD").is_some() {
+        // It only grows.
+        let all: Vec<_> = ever.union(&now).cloned().collect();
+        fs::write(record, all.join("\n") + "\n").expect("the record can be written");
+        return;
+    }
+    let new: Vec<_> = now.difference(&ever).collect();
+    assert!(
+        new.is_empty(),
+        "book/addresses.txt lacks {new:?}: `cargo record` adds them"
+    );
+    let dead: Vec<_> = ever
+        .iter()
+        .filter(|page| !folder.join(page).is_file())
+        .collect();
+    assert!(
+        dead.is_empty(),
+        "say in book.toml, below [output.html.redirect], where these pages went: {dead:?}"
+    );
 }
 
 fn name(path: &Path, folder: &Path) -> String {

@@ -9,7 +9,7 @@ use std::{env, fs};
 
 use asyncdrop_book_gates::api::{self, Public};
 use asyncdrop_book_gates::markdown::{self, Block};
-use asyncdrop_book_gates::{chapters, files, root, title};
+use asyncdrop_book_gates::{chapters, files, root, signatures, title};
 use serde::Deserialize;
 
 const DOCS: &str = "https://docs.rs/asyncdrop/latest/asyncdrop";
@@ -87,6 +87,11 @@ fn the_page_of_the_api_lists_every_public_item() {
         "book/api.toml names what is not public: {gone:?}"
     );
     same_as_recorded("book/src/reference/api.md", &text);
+}
+
+#[test]
+fn the_signatures_of_the_public_api_are_those_of_the_record() {
+    same_as_recorded("api.txt", &signatures::signatures());
 }
 
 /// `book/api.toml`: the page that teaches a type, a function or a macro, and all that belongs to it.
