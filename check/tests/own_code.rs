@@ -120,6 +120,8 @@ fn what_is_found_in_our_own_programs_is_known() {
         "--examples",
         "--bins",
     ]));
+    // The library itself, with all that it has.
+    findings_of_book.extend(findings(&["-p", "asyncdrop", "--lib", "--all-features"]));
     findings_of_book.extend(findings(&[
         "-p",
         "asyncdrop-example-test-database",

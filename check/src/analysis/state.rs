@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::types::{Types, is_future};
+use crate::types::{Owns, Types, is_future};
 
 use super::Given;
 use super::key::{is_within, wholes};
@@ -100,7 +100,8 @@ pub(super) struct State {
 
 /// Whether what is done with a guard in it is not seen once it was lent.
 fn may_be_released(written: &str, types: &Types) -> bool {
-    types.shares(written) || is_future(written) || written.contains("{async ")
+    let may_hide = is_future(written) || written.contains("{async ");
+    types.shares(written) || may_hide && types.owns(written) == Owns::Nothing
 }
 
 #[derive(Clone, Debug)]
@@ -187,6 +188,14 @@ impl State {
             let related = is_within(other, key) || is_within(key, other);
             !(related && may_be_released(&owner.written_type, types))
         });
+    }
+
+    /// Whether a place holds guards of which its type says nothing.
+    pub(super) fn hides_owners(&self, key: &str, types: &Types) -> bool {
+        let mut owners = self.owners.iter();
+        owners.any(|(other, owner)| {
+            is_within(other, key) && may_be_released(&owner.written_type, types)
+        })
     }
 
     /// The condition of a place, which may be a part of an owner, or have parts that are owners.

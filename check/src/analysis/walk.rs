@@ -822,7 +822,7 @@ impl Walk<'_> {
         let owns = self.owns(place);
         let place_key = key(place, state);
         // A future owns what was moved into it, which its type does not say.
-        if owns == Owns::Nothing && state.owners_within(&place_key).is_empty() {
+        if owns == Owns::Nothing && !state.hides_owners(&place_key, &self.krate.types) {
             state.forget(&place_key);
             return;
         }
@@ -990,7 +990,7 @@ fn copied_boxes(body: &Body) -> BTreeSet<u32> {
                     read(operand);
                 }
                 Statement::Assign(_, Value::Build(_, operands)) => {
-                    operands.iter().for_each(&mut read)
+                    operands.iter().for_each(&mut read);
                 }
                 Statement::Assign(_, Value::Borrow(place) | Value::Discriminant(place)) => {
                     read(&Operand::Copy(place.clone()));
