@@ -302,6 +302,9 @@ async fn a_connection_that_cannot_be_closed_in_time_is_named() {
     counter
         .until("the commands", |heard| commands(heard) == 3)
         .await;
+    // Clients are let in one after the other, so all five were let in before this one.
+    let (status, _) = service.visitor.visit("a%20b").await.unwrap();
+    assert_eq!(status, StatusCode::BAD_REQUEST);
     service.signal(Signal::TERM);
 
     // Also those that waited for a place in the pool are answered.

@@ -153,16 +153,17 @@ impl Server {
             if self.serves {
                 // "Fast shutdown": the server ends its sessions, writes what it has to, and exits.
                 let told = kill_process(id, Signal::INT);
-                if let Ok(ended) = timeout(STOP_LIMIT, child.wait()).await {
-                    ended?;
-                    return Ok(told?);
+                match timeout(STOP_LIMIT, child.wait()).await {
+                    Ok(ended) => ended.map(drop).and(told.map_err(Into::into))?,
+                    // Noted down before the next `.await`, where an interruption would lose it.
+                    Err(_elapsed) => self.killed = true,
                 }
-                // Noted down first, because an interruption must not lose it.
-                self.killed = true;
             }
-            // With all its children.
-            kill_process_group(id, Signal::KILL)?;
-            child.wait().await?;
+            if child.id().is_some() {
+                // It still runs. With all its children.
+                kill_process_group(id, Signal::KILL)?;
+                child.wait().await?;
+            }
         }
         ensure!(!self.killed, "it ran on for {STOP_LIMIT:?}, and was killed");
         Ok(())

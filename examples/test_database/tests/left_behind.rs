@@ -10,7 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Once;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use asyncdrop::AsyncDropReaper;
@@ -82,7 +83,7 @@ fn ctrl_c_and_sigterm_stop_the_server() {
         // From then on the test hangs.
         let mut said = BufReader::new(running.stdout.as_mut().unwrap()).lines();
         assert!(said.any(|line| line.unwrap().starts_with("test_1 of ")));
-        assert_ne!(processes_of(suite.0.path()), [""; 0]);
+        assert_ne!(processes_now(suite.0.path()), [""; 0]);
         let id = Pid::from_raw(running.id() as i32).unwrap();
         kill_process(id, signal).unwrap();
         let ended = running.wait_with_output().unwrap();
@@ -325,8 +326,19 @@ impl Programs {
     }
 }
 
-/// The command lines of all processes that have the folder in them.
+/// The command lines of all processes that have the folder in them. One that was killed has a moment to go.
 fn processes_of(folder: &Path) -> Vec<String> {
+    let limit = Instant::now() + Duration::from_secs(5);
+    loop {
+        let processes = processes_now(folder);
+        if processes.is_empty() || Instant::now() > limit {
+            return processes;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn processes_now(folder: &Path) -> Vec<String> {
     let folder = folder.to_str().unwrap();
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
