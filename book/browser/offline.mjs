@@ -110,7 +110,7 @@ async function epub(page, origin) {
     items.push({ name: names[here], properties: hasSvg ? ' properties="svg"' : "" });
   }
   const date = new Date().toISOString().replace(/\.\d+Z$/, "Z");
-  const opf = `<?xml version="1.0" encoding="UTF-8"?>
+  const packageFile = `<?xml version="1.0" encoding="UTF-8"?>
 <package xmlns="http://www.idpf.org/2007/opf" version="3.0" unique-identifier="id" xml:lang="en">
 <metadata xmlns:dc="http://purl.org/dc/elements/1.1/">
 <dc:identifier id="id">urn:x-asyncdrop-book:${VERSION}</dc:identifier>
@@ -138,7 +138,7 @@ ${items.map((_, n) => `<itemref idref="c${n}"/>`).join("\n")}
     // First, and not compressed, so that a program can tell the kind of file by its first bytes.
     ["mimetype", "application/epub+zip"],
     ["META-INF/container.xml", container],
-    ["OEBPS/content.opf", opf],
+    ["OEBPS/content.opf", packageFile],
     ["OEBPS/nav.xhtml", navigation(withParts(entries), names)],
     ["OEBPS/style.css", await readFile(join(import.meta.dirname, "epub.css"), "utf8")],
     ...files,

@@ -18,6 +18,11 @@ const LONGEST = 300;
 /** What a search engine shall not show: the frame of the contents, the whole book again, and a missing page. */
 const UNLISTED = ["toc.html", "print.html", "404.html", "versions.html"];
 
+/** Whether a page is one of the book's own, for readers to find. */
+export function isListed(page, html) {
+  return !UNLISTED.includes(page) && html.includes("</head>") && !/http-equiv="refresh"/i.test(html);
+}
+
 /** Every page below a folder, without those of rustdoc and of other versions. */
 export async function pagesOf(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
@@ -44,7 +49,7 @@ export function descriptionOf(html) {
   return description.replaceAll('"', "&quot;");
 }
 
-function titleOf(html) {
+export function titleOf(html) {
   return (html.match(/<title>(.*?)<\/title>/s)?.[1] ?? NAME).replaceAll('"', "&quot;");
 }
 
