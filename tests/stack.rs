@@ -349,6 +349,28 @@ fn st6_a_key_is_copy_and_send_whatever_its_value_is() {
     assert_not_impl_any!(AsyncDropStack: Sync);
 }
 
+#[test]
+fn st6_a_key_equals_its_copies_alone_and_shows_its_type() {
+    let log = Log::default();
+    let (mut ours, mut theirs) = (AsyncDropStack::new(), AsyncDropStack::new());
+    let first = ours.push(value(&log, "first", 0, Fine));
+    let second = ours.push(value(&log, "second", 0, Fine));
+    // It has the same place in another stack.
+    let other = theirs.push(value(&log, "other", 0, Fine));
+    let copy = first;
+    assert!(first == copy && first != second && first != other);
+    let keys = std::collections::HashSet::from([first, copy, second, other]);
+    assert_eq!(keys.len(), 3);
+    let hash = |key| std::hash::BuildHasher::hash_one(keys.hasher(), key);
+    assert_ne!(hash(first), hash(second));
+    assert_eq!(
+        format!("{first:?}"),
+        "StackKey<stack::Value<stack::Fine>>(0)"
+    );
+    block_on(ours.async_drop()).unwrap();
+    block_on(theirs.async_drop()).unwrap();
+}
+
 #[tokio::test]
 async fn st6_a_task_may_hold_a_stack_and_use_its_values_across_an_await() {
     let log = Log::default();
