@@ -1,4 +1,5 @@
 // What the gates in the browser share: the built book behind a server on this machine, its pages, and the browser.
+import { existsSync } from "node:fs";
 import { createServer } from "node:http";
 import { readFile, readdir } from "node:fs/promises";
 import { extname, join, relative, resolve } from "node:path";
@@ -21,6 +22,8 @@ export async function pages() {
     .map((entry) => relative(FOLDER, join(entry.parentPath, entry.name)))
     // The table of contents that readers without JavaScript get is a frame, not a page; rustdoc has tests of its own.
     .filter((page) => !["toc.html", "print.html"].includes(page) && !page.startsWith("doc/"))
+    // What lies beside the chapters was copied as it is: a part of a page, which that page includes.
+    .filter((page) => !existsSync(join(ROOT, "book/src", page)))
     .filter((page) => page.includes(only))
     .sort();
   // The page of an old address leads on at once, while it is being looked at. That it leads to a page is checked by `links.rs`.
