@@ -29,14 +29,11 @@ const fn publisher(name: &'static str, says: &'static [&'static str]) -> Publish
     }
 }
 
-const PUBLISHERS: [Publisher; 8] = [
+const PUBLISHERS: [Publisher; 5] = [
     publisher("a_transaction_in_a_task", &["COMMIT"]),
     publisher("committed_at_the_end_of_the_work", &["prices.csv: "]),
     publisher("publishing_a_draft", &["published ", "<h"]),
     publisher("tutorial_2", &["stored: "]),
-    publisher("tutorial_3", &["stored: "]),
-    publisher("tutorial_4", &["stored: "]),
-    publisher("tutorial_5", &["stored: "]),
     publisher("tutorial_6", &["stored: "]),
 ];
 
@@ -46,6 +43,9 @@ const PUBLISHES_BY_HALVES: Publisher = publisher("committed_by_its_cleanup", &["
 /// How a program does it.
 const WORDS: [&str; 4] = ["fn publish(", "fn commit(", "fn complete(", "\"COMMIT"];
 
+/// Their servers serve two clients and then end. A step that fails takes a client away, and they wait for it.
+const WAIT_FOR_THEIR_CLIENTS: [&str; 3] = ["tutorial_3", "tutorial_4", "tutorial_5"];
+
 /// So many steps fail in a bare `cargo test`, one in each run.
 const FEW: usize = 12;
 /// No program of the book has that many.
@@ -54,7 +54,7 @@ const MANY: usize = 2000;
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials: Vec<_> = copied()
         .into_iter()
-        .filter(|name| recorded(name).is_some())
+        .filter(|name| recorded(name).is_some() && !WAIT_FOR_THEIR_CLIENTS.contains(name))
         .map(|name| {
             Trial::test(format!("failing steps: {name}"), move || {
                 survives(name, PUBLISHERS.iter().find(|known| known.name == name))
@@ -138,6 +138,7 @@ fn all_are_known() -> Result<(), Failed> {
         if let Some(word) = publishes
             && shown.contains(&name)
             && !known
+            && !WAIT_FOR_THEIR_CLIENTS.contains(&name)
         {
             return Err(format!(
                 "{file} has `{word}`: add it to `PUBLISHERS`, with the lines that say what was published"
