@@ -4,8 +4,7 @@
 // A browser reads the pages, so both have what its reader sees: the colors of the code, and no hidden lines.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { chromium } from "playwright-core";
-import { serve } from "./serve.mjs";
+import { browser as launch, serve } from "./site.mjs";
 import { zip } from "./zip.mjs";
 
 const FOLDER = resolve(process.argv[2] ?? join(import.meta.dirname, "../../target/book-html"));
@@ -169,12 +168,12 @@ async function pdf(page, origin) {
 
 await mkdir(OUTPUT, { recursive: true });
 const server = await serve(FOLDER);
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+const browser = await launch();
 const context = await browser.newContext({ viewport: { width: 800, height: 1000 } });
 await context.addInitScript(() => localStorage.setItem("mdbook-theme", "light"));
 const page = await context.newPage();
 page.setDefaultTimeout(600_000);
-const origin = `http://127.0.0.1:${server.address().port}`;
+const { origin } = server;
 const count = await epub(page, origin);
 console.log(`${count} chapters in ${join(OUTPUT, "asyncdrop-book.epub")}`);
 await pdf(page, origin);

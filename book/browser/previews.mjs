@@ -3,14 +3,14 @@
 // Usage: node previews.mjs FOLDER, before `publish.mjs` names the pictures in the pages.
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { chromium } from "playwright-core";
 import { descriptionOf, isListed, pagesOf, titleOf } from "./publish.mjs";
+import { browser as launch } from "./site.mjs";
 
 const FOLDER = process.argv[2];
 // The size that most sites ask for.
 const viewport = { width: 1200, height: 630 };
 
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+const browser = await launch();
 const page = await browser.newPage({ viewport });
 let count = 0;
 for (const name of await pagesOf(FOLDER)) {

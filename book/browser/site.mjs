@@ -32,11 +32,11 @@ export async function pages() {
   return found.filter((_, at) => !moved[at]);
 }
 
-export function serve() {
+export function serve(folder = FOLDER) {
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
     try {
-      const body = await readFile(join(FOLDER, path.endsWith("/") ? `${path}index.html` : path));
+      const body = await readFile(join(folder, path.endsWith("/") ? `${path}index.html` : path));
       response.writeHead(200, { "content-type": TYPES[extname(path)] ?? "application/octet-stream" });
       response.end(body);
     } catch {
