@@ -17,7 +17,6 @@ impl AsyncDrop for Lease {
     }
 }
 
-// ANCHOR: shown
 fn lease(path: Option<&'static str>) -> Option<AsyncDropGuard<Lease>> {
     path.map(|path| Lease { path }).map(AsyncDropGuard::new)
 }
@@ -25,7 +24,6 @@ fn lease(path: Option<&'static str>) -> Option<AsyncDropGuard<Lease>> {
 fn lease_with_its_line(path: Option<&'static str>) -> Option<AsyncDropGuard<Lease>> {
     path.map(|path| AsyncDropGuard::new(Lease { path }))
 }
-// ANCHOR_END: shown
 
 fn main() {
     incident::set_hook(Box::new(|incident| {
