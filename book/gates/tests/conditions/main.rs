@@ -21,7 +21,7 @@ use asyncdrop_book_gates::{program, root, scratch};
 use libtest_mimic::{Arguments, Failed};
 
 /// What the build script wrote.
-#[allow(unreachable_pub)]
+#[allow(unreachable_pub, clippy::type_complexity, clippy::unit_arg)]
 mod programs {
     use std::process::{ExitCode, Termination};
 
