@@ -1,12 +1,12 @@
 // Uses the book with the keyboard alone: all that can be clicked is reached, and what is opened by a key can be left again.
 //
-// Then the page without JavaScript, and the one to print: all text, all code and all diagrams are there.
+// Then the page without JavaScript: all text, all code and all diagrams are there.
 import { browser as launch, report, serve } from "./site.mjs";
 
 // One page for each kind of thing that can be clicked, narrow and wide.
 const PAGES = [
   ["first-steps/quick-start.html", 390], ["first-steps/quick-start.html", 1440], ["first-steps/the-guard.html", 1440],
-  ["first-steps/exercises.html", 390], ["production/review-checklist.html", 1440],
+  ["patterns/exercises.html", 390], ["production/review-checklist.html", 1440],
 ];
 const server = await serve();
 const browser = await launch();
