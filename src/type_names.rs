@@ -3,6 +3,8 @@
 use std::any::type_name;
 use std::fmt::{self, Display};
 
+use crate::with::BEGIN_OF_NAME;
+
 /// The name of a `T` as messages show it.
 pub(crate) fn shown<T: ?Sized>() -> Shown {
     Shown(type_name::<T>())
@@ -17,7 +19,7 @@ pub(crate) struct Shown(pub(crate) &'static str);
 impl Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.0;
-        while let Some((before, arguments)) = rest.split_once(WITH) {
+        while let Some((before, arguments)) = rest.split_once(BEGIN_OF_NAME) {
             let Some((value, after)) = first_argument(arguments) else {
                 break;
             };
@@ -27,8 +29,6 @@ impl Display for Shown {
         f.write_str(rest)
     }
 }
-
-const WITH: &str = concat!(env!("CARGO_CRATE_NAME"), "::with::AsyncDropWith<");
 
 /// The first of the generic arguments that `text` begins with, and what follows after the last of them.
 fn first_argument(text: &str) -> Option<(&str, &str)> {

@@ -14,6 +14,9 @@ use crate::guard::AsyncDropGuard;
 use crate::type_names::shown;
 use crate::unshared::Unshared;
 
+/// What the compiler's name of every [`AsyncDropWith`] begins with.
+pub(crate) const BEGIN_OF_NAME: &str = concat!(module_path!(), "::AsyncDropWith<");
+
 /// A value with a close of its own: any type, any `async` function that takes it, and no trait to implement.
 ///
 /// Use it for a value whose type is not yours, so that you cannot implement [`AsyncDrop`] for it;

@@ -2,21 +2,21 @@
 // ANCHOR: problem
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use tokio::fs;
+use tokio::fs::File;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 /// Counts requests, and writes their number to a file when it is cleaned up.
 #[derive(Debug)]
 pub struct Hits {
     count: AtomicU32,
-    path: PathBuf,
+    file: File,
 }
 
 impl Hits {
-    pub fn new(path: PathBuf) -> AsyncDropGuard<Self> {
+    pub fn new(file: File) -> AsyncDropGuard<Self> {
         let count = AtomicU32::new(0);
-        AsyncDropGuard::new(Self { count, path })
+        AsyncDropGuard::new(Self { count, file })
     }
 }
 
@@ -25,7 +25,10 @@ impl AsyncDrop for Hits {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        fs::write(&self.path, self.count.get_mut().to_string()).await
+        let count = self.count.get_mut().to_string();
+        self.file.rewind().await?;
+        self.file.write_all(count.as_bytes()).await?;
+        self.file.flush().await
     }
 }
 
@@ -37,8 +40,8 @@ async fn serve(mut hits: AsyncDropGuard<Hits>, requests: u32) -> io::Result<()> 
     hits.async_drop().await
 }
 
-pub async fn serve_both(path: PathBuf) -> io::Result<()> {
-    let web = Hits::new(path);
+pub async fn serve_both(file: File) -> io::Result<()> {
+    let web = Hits::new(file);
     let api = web.clone();
     let (web, api) = tokio::join!(serve(web, 2), serve(api, 3));
     web.and(api)
@@ -48,21 +51,21 @@ pub async fn serve_both(path: PathBuf) -> io::Result<()> {
 // ANCHOR: solution
 use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, async_trait};
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use tokio::fs;
+use tokio::fs::File;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 /// Counts requests, and writes their number to a file when it is cleaned up.
 #[derive(Debug)]
 pub struct Hits {
     count: AtomicU32,
-    path: PathBuf,
+    file: File,
 }
 
 impl Hits {
-    pub fn new(path: PathBuf) -> AsyncDropGuard<Self> {
+    pub fn new(file: File) -> AsyncDropGuard<Self> {
         let count = AtomicU32::new(0);
-        AsyncDropGuard::new(Self { count, path })
+        AsyncDropGuard::new(Self { count, file })
     }
 }
 
@@ -71,7 +74,10 @@ impl AsyncDrop for Hits {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        fs::write(&self.path, self.count.get_mut().to_string()).await
+        let count = self.count.get_mut().to_string();
+        self.file.rewind().await?;
+        self.file.write_all(count.as_bytes()).await?;
+        self.file.flush().await
     }
 }
 
@@ -83,8 +89,8 @@ async fn serve(mut hits: AsyncDropGuard<AsyncDropArc<Hits>>, requests: u32) -> i
     hits.async_drop().await
 }
 
-pub async fn serve_both(path: PathBuf) -> io::Result<()> {
-    let web = AsyncDropArc::new(Hits::new(path));
+pub async fn serve_both(file: File) -> io::Result<()> {
+    let web = AsyncDropArc::new(Hits::new(file));
     let api = AsyncDropArc::clone(&web);
     let (web, api) = tokio::join!(serve(web, 2), serve(api, 3));
     web.and(api)
@@ -100,8 +106,8 @@ mod tests {
     async fn the_hits_of_both_are_written_down() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("hits.txt");
-        serve_both(path.clone()).await.unwrap();
-        assert_eq!(fs::read_to_string(path).await.unwrap(), "5");
+        serve_both(File::create(&path).await.unwrap()).await.unwrap();
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "5");
     }
 }
 // ANCHOR_END: tests

@@ -42,9 +42,6 @@ const LEFT_OUT: [(&str, &str); 7] = [
     ),
 ];
 
-/// Open: `tokio::fs::write`, once it is interrupted, continues on its thread, and may empty the file after the second run wrote it.
-const RACES_WITH_ITSELF: &str = "exercise_count_hits_in_two_places";
-
 /// The operations before which cleanups are interrupted in a bare `cargo test`.
 const FEW: usize = 3;
 /// No cleanup has that many operations, one for each byte.
@@ -53,9 +50,6 @@ const MANY: usize = 400;
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for name in copied() {
-        if name.starts_with(RACES_WITH_ITSELF) {
-            continue;
-        }
         trials.push(Trial::test(format!("interrupted: {name}"), move || {
             // The programs of the book have the test `interruptions`, which compares what they print as they are.
             match recorded(name) {
