@@ -7,14 +7,14 @@
 use std::env;
 use std::fmt;
 use std::fs::File as Log;
-use std::io::{self, Write};
+use std::io::{self, SeekFrom, Write};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
-use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ::tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 use asyncdrop::testing::Trickle;
 
 pub(crate) const SLOW: &str = "ASYNCDROP_GATES_SLOW";
@@ -89,6 +89,23 @@ impl<S: fmt::Debug> fmt::Debug for Stream<S> {
         match &self.stream {
             Speed::Usual(stream) => stream.fmt(f),
             Speed::Slow(stream) => stream.fmt(f),
+        }
+    }
+}
+
+/// Only files can be asked for another place, and none of them is slow.
+impl<S: AsyncSeek + Unpin> AsyncSeek for Stream<S> {
+    fn start_seek(self: Pin<&mut Self>, position: SeekFrom) -> io::Result<()> {
+        match &mut self.get_mut().stream {
+            Speed::Usual(stream) => Pin::new(stream).start_seek(position),
+            Speed::Slow(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn poll_complete(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
+        match &mut self.get_mut().stream {
+            Speed::Usual(stream) => Pin::new(stream).poll_complete(cx),
+            Speed::Slow(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
 }
