@@ -22,7 +22,7 @@ impl AsyncDrop for Scratch {
     }
 }
 
-/// A file in that folder. The cleanup copies it to where it is kept.
+/// A file in that folder. The cleanup moves it to where it is kept.
 #[derive(Debug)]
 struct Report {
     written: PathBuf,
@@ -34,8 +34,12 @@ impl AsyncDrop for Report {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        fs::copy(&self.written, &self.kept).await?;
-        Ok(())
+        let moved = fs::rename(&self.written, &self.kept).await;
+        // A first run that was interrupted may have done it.
+        if moved.is_err() && fs::try_exists(&self.kept).await? {
+            return Ok(());
+        }
+        moved
     }
 }
 
@@ -93,7 +97,7 @@ impl AsyncDrop for Scratch {
     }
 }
 
-/// A file in that folder. The cleanup copies it to where it is kept.
+/// A file in that folder. The cleanup moves it to where it is kept.
 #[derive(Debug)]
 struct Report {
     written: PathBuf,
@@ -105,8 +109,12 @@ impl AsyncDrop for Report {
     type Error = io::Error;
 
     async fn async_drop_impl(&mut self) -> io::Result<()> {
-        fs::copy(&self.written, &self.kept).await?;
-        Ok(())
+        let moved = fs::rename(&self.written, &self.kept).await;
+        // A first run that was interrupted may have done it.
+        if moved.is_err() && fs::try_exists(&self.kept).await? {
+            return Ok(());
+        }
+        moved
     }
 }
 
