@@ -19,20 +19,14 @@ pub(crate) fn build(name: &str) -> PathBuf {
     };
     // With the feature, `ASYNCDROP_INTERRUPT` in the environment of the tests interrupts the cleanups of the program.
     let features: &[&str] = if cfg!(feature = "testing") {
-        &["--features", "testing"]
+        &["--features", "asyncdrop/testing"]
     } else {
         &[]
     };
     let output = Command::new(env!("CARGO"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "asyncdrop",
-            "--example",
-            name,
-        ])
+        // No `--package`: then the dependencies have the features that `cargo test` gave them, and nothing is built twice.
+        .args(["build", "--quiet", "--example", name])
         .args(features)
         .arg("--profile")
         .arg(profile)

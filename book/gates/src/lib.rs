@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use libtest_mimic::Arguments;
+
 pub mod api;
 pub mod cargo;
 pub mod chapters;
@@ -27,6 +29,16 @@ pub fn scratch(name: &str) -> PathBuf {
     let folder = root().join("target/gates").join(name);
     std::fs::create_dir_all(&folder).expect("target/ can be written");
     folder
+}
+
+/// What the command line asks of a gate that is its own harness.
+///
+/// The processes that it starts wait for a clock, a disk or each other most of the time, so more of them run at once than
+/// there are cores.
+pub fn arguments() -> Arguments {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(8);
+    arguments
 }
 
 /// The chapters of the book.

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use asyncdrop_book_gates::{program, root, scratch};
-use libtest_mimic::{Arguments, Failed, Trial};
+use asyncdrop_book_gates::{arguments, program, root, scratch};
+use libtest_mimic::{Failed, Trial};
 use similar::TextDiff;
 
 /// No cleanup of the book has that many operations: a program that is still reached there would never come to an end.
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         }
         Ok(())
     }));
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    libtest_mimic::run(&arguments(), trials).exit_code()
 }
 
 fn prints_the_same(

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs};
 
-use asyncdrop_book_gates::{files, program, root};
-use libtest_mimic::{Arguments, Failed, Trial};
+use asyncdrop_book_gates::{arguments, files, program, root};
+use libtest_mimic::{Failed, Trial};
 use similar::TextDiff;
 
 fn main() -> ExitCode {
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         "every_output_has_a_program",
         every_output_has_a_program,
     ));
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    libtest_mimic::run(&arguments(), trials).exit_code()
 }
 
 fn compare(name: &str, executable: Option<PathBuf>) -> Result<(), Failed> {

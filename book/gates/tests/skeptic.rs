@@ -5,10 +5,34 @@ include!(concat!(env!("OUT_DIR"), "/skeptic-tests.rs"));
 /// The tests that skeptic made of the blocks. All but these are this file's own.
 mod the_harness {
     use std::collections::BTreeSet;
-    use std::env;
+    use std::panic::{self, AssertUnwindSafe};
     use std::process::Command;
+    use std::time::Duration;
+    use std::{env, thread};
 
     use asyncdrop_book_gates::{chapters, markdown};
+
+    /// What skeptic does, once more if the executable could not be started because it was open for writing.
+    ///
+    /// skeptic opens an executable that it keeps for writing, and closes it before it runs it. But if another of its
+    /// workers starts a process between the two, that process has the file open, too, until it becomes its program.
+    pub(super) fn run_test(root: &str, out_dir: &str, target: &str, snippet: &str) {
+        for pause in [1, 10, 100, 1000].map(Duration::from_millis) {
+            let run = AssertUnwindSafe(|| skeptic::rt::run_test(root, out_dir, target, snippet));
+            match panic::catch_unwind(run) {
+                Ok(()) => return,
+                Err(reason) if was_busy(&*reason) => thread::sleep(pause),
+                Err(reason) => panic::resume_unwind(reason),
+            }
+        }
+        skeptic::rt::run_test(root, out_dir, target, snippet);
+    }
+
+    /// Whether skeptic says that it could not start the executable for that reason. What the snippet prints is not in there.
+    fn was_busy(reason: &(dyn std::any::Any + Send)) -> bool {
+        let reason = reason.downcast_ref::<String>();
+        reason.is_some_and(|it| it.starts_with("Could not run ") && it.ends_with("(os error 26)"))
+    }
 
     /// The harness itself says what it runs, so a block that skeptic overlooks is missed here.
     fn snippets(only_ignored: bool) -> BTreeSet<String> {

@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 use std::{env, fs, process, thread};
 
-use asyncdrop_book_gates::{program, root, scratch};
-use libtest_mimic::{Arguments, Failed};
+use asyncdrop_book_gates::{arguments, program, root, scratch};
+use libtest_mimic::Failed;
 
 /// What the build script wrote.
 #[allow(unreachable_pub, clippy::type_complexity, clippy::unit_arg)]
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     }
     let mut trials = slow_peers::trials();
     trials.extend(failing_steps::trials());
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    libtest_mimic::run(&arguments(), trials).exit_code()
 }
 
 fn run_one(name: &str) -> ExitCode {
