@@ -1,21 +1,28 @@
 //! `mdbook test`, from a test: every Rust block of the book, compiled and run by rustdoc as edition 2024.
 //!
-//! mdBook keeps quiet about blocks that pass. To know how many ran, this program stands in for `rustdoc`
-//! on mdBook's `PATH`, runs the real one and keeps what it prints.
+//! mdBook starts rustdoc once for each page, one after the other, and keeps quiet about blocks that pass.
+//! So this program stands in for `rustdoc` on mdBook's `PATH` and only writes down what it is asked to test.
+//! Then the real one tests the pages, a few of them as one, and what it prints is counted.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::LazyLock;
 use std::{env, fs};
 
 use asyncdrop_book_gates::chapters::Chapter;
+use asyncdrop_book_gates::markdown::Block;
 use asyncdrop_book_gates::{chapters, libraries, markdown, root, scratch};
 use libtest_mimic::{Arguments, Failed, Trial};
 use mdbook_driver::MDBook;
 
-const CHAPTER: &str = "ASYNCDROP_GATES_CHAPTER";
-const REAL_PATH: &str = "ASYNCDROP_GATES_REAL_PATH";
-const TALLY: &str = "ASYNCDROP_GATES_TALLY";
+/// The folder for what rustdoc is asked to test, in the environment of mdBook and the stand-in.
+const ASKED: &str = "ASYNCDROP_GATES_ASKED";
+/// In that folder, a file for each page, and one with the other arguments of rustdoc, a line each.
+const OTHER_ARGUMENTS: &str = "other arguments";
+/// So many pages are compiled as one.
+const TOGETHER: usize = 15;
 
 fn main() -> ExitCode {
     let called = env::args_os().next().unwrap_or_default();
@@ -25,44 +32,103 @@ fn main() -> ExitCode {
     {
         return stand_in_for_rustdoc();
     }
-    if let Ok(chapter) = env::var(CHAPTER) {
-        return test_chapter(&chapter);
+    if env::var_os(ASKED).is_some() {
+        return mdbook_test();
     }
-    let trials = chapters().into_iter().map(trial).collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let arguments = Arguments::from_args();
+    // With a filter, it is one page that somebody is working on.
+    let together = if arguments.filter.is_some() {
+        1
+    } else {
+        TOGETHER
+    };
+    let trials = chapters().chunks(together).map(trial).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// One test for each chapter, which also compares how many of its blocks ran.
-fn trial(chapter: Chapter) -> Trial {
-    let blocks = markdown::listings(&chapter).blocks;
-    let runs = blocks.iter().filter(|block| block.runs()).count();
-    let ignored = blocks.iter().filter(|block| block.is_rust()).count() - runs;
-    let name = match ignored {
-        0 => format!("{} ({runs} blocks run)", chapter.path),
-        _ => format!("{} ({runs} blocks run, {ignored} ignored)", chapter.path),
+/// One test for a few pages, which also compares how many of their blocks ran.
+fn trial(pages: &[Chapter]) -> Trial {
+    let blocks = pages
+        .iter()
+        .flat_map(|page| markdown::listings(page).blocks);
+    let rust: Vec<_> = blocks.filter(|block| block.is_rust()).collect();
+    let runs = rust.iter().filter(|block| block.runs()).count();
+    let ignored = rust.len() - runs;
+    let crates: BTreeSet<_> = rust.iter().flat_map(crates).collect();
+    let unnamed = rust.iter().find_map(unnamed_crate);
+    let paths: Vec<_> = pages.iter().map(|page| page.path.clone()).collect();
+    let name = match &*paths {
+        [first, .., last] => format!("{first} to {last}"),
+        paths => paths.concat(),
     };
+    let name = format!("{name} ({runs} blocks run, {ignored} ignored)");
     Trial::test(name, move || {
-        let tally = scratch("mdbook-test").join(chapter.path.replace('/', "_"));
-        let _ = fs::remove_file(&tally);
-        let output = Command::new(env::current_exe()?)
-            .env(CHAPTER, &chapter.path)
-            .env(TALLY, &tally)
-            .env(REAL_PATH, env::var_os("PATH").unwrap_or_default())
-            .env("PATH", &*PATH_WITH_STAND_IN)
-            .output()?;
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+        if let Some(unnamed) = unnamed {
+            return Err(unnamed.into());
         }
-        let printed = fs::read_to_string(&tally)?;
+        let text = paths
+            .iter()
+            .map(|page| fs::read_to_string(PAGES.join(in_a_file_name(page))))
+            .collect::<Result<Vec<_>, _>>()?;
+        let file = scratch("mdbook-test/together").join(in_a_file_name(&paths[0]));
+        fs::write(&file, text.join("\n\n"))?;
+        let arguments = fs::read_to_string(PAGES.join(OTHER_ARGUMENTS))?;
+        let mut rustdoc = Command::new("rustdoc");
+        rustdoc.arg(&file).args(arguments.lines());
+        // Blocks that are compiled as one are modules of one crate, in which `extern crate` does not make a path begin with
+        // the name of that crate. Without this, rustdoc gives up on all of them and compiles one after the other.
+        for name in crates {
+            rustdoc.args(["--extern", &name]);
+        }
+        let output = rustdoc.output()?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() {
+            let errors = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("{printed}\n{errors}").into());
+        }
         let ran = (count(&printed, " passed;"), count(&printed, " ignored;"));
         if ran != (runs, ignored) {
             return Err(Failed::from(format!(
-                "`mdbook test` ran {} blocks and ignored {}, but the page has {runs} and {ignored}:\n{printed}",
+                "`mdbook test` ran {} blocks and ignored {}, but there are {runs} and {ignored}:\n{printed}",
                 ran.0, ran.1
             )));
         }
         Ok(())
     })
+}
+
+/// The crates that a block names for `mdbook test`, which tells rustdoc only the folder in which they are.
+fn crates(block: &Block) -> Vec<String> {
+    let lines = block
+        .expanded
+        .lines()
+        .map(|line| line.trim_start_matches(['#', ' ']));
+    lines
+        .filter_map(|line| line.strip_prefix("extern crate ")?.strip_suffix(';'))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// `mdbook test` would not find that crate, so a reader's run fails although this one passes.
+fn unnamed_crate(block: &Block) -> Option<String> {
+    let named = crates(block);
+    let missing = ["asyncdrop", "futures", "tempfile", "tokio"]
+        .into_iter()
+        .find(|name| {
+            let path = format!("{name}::");
+            let uses = |line: &str| {
+                let code = line.split("//").next().unwrap_or(line);
+                code.match_indices(&path).any(|(at, _)| {
+                    !code[..at]
+                        .ends_with(|before: char| before.is_alphanumeric() || "_:".contains(before))
+                })
+            };
+            block.runs() && block.expanded.lines().any(uses) && !named.iter().any(|it| it == name)
+        })?;
+    Some(format!(
+        "{}: write `# extern crate {missing};`",
+        block.place
+    ))
 }
 
 /// Adds up the numbers before a word in the lines `test result: ok. 3 passed; 0 failed; 1 ignored; ..`.
@@ -81,11 +147,30 @@ fn count(printed: &str, word: &str) -> usize {
         .sum()
 }
 
-/// What `mdbook test --chapter` does.
-fn test_chapter(chapter: &str) -> ExitCode {
+/// The folder with all pages as mdBook gives them to rustdoc.
+static PAGES: LazyLock<PathBuf> = LazyLock::new(|| {
+    libraries::build();
+    let folder = scratch("mdbook-test/pages");
+    fs::remove_dir_all(&folder).expect("target/ can be written");
+    fs::create_dir_all(&folder).expect("target/ can be written");
+    let output = Command::new(env::current_exe().expect("a test has a file"))
+        .env(ASKED, &folder)
+        .env("PATH", path_with_stand_in())
+        .output()
+        .expect("a test can be run again");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    folder
+});
+
+/// What `mdbook test` does.
+fn mdbook_test() -> ExitCode {
     let libraries = libraries::folder();
-    let result = MDBook::load(root())
-        .and_then(|mut book| book.test_chapter(vec![&libraries.to_string_lossy()], Some(chapter)));
+    let result =
+        MDBook::load(root()).and_then(|mut book| book.test(vec![&libraries.to_string_lossy()]));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -95,27 +180,23 @@ fn test_chapter(chapter: &str) -> ExitCode {
     }
 }
 
+/// mdBook names the page first, as a path from the folder in which rustdoc is started.
 fn stand_in_for_rustdoc() -> ExitCode {
-    let variable = |name| env::var_os(name).expect("the test sets it");
-    let output = Command::new("rustdoc")
-        .args(env::args_os().skip(1))
-        .env("PATH", variable(REAL_PATH))
-        .output()
-        .expect("rustdoc comes with every toolchain");
-    let printed = String::from_utf8_lossy(&output.stdout);
-    fs::write(variable(TALLY), &*printed).expect("target/ can be written");
-    print!("{printed}");
-    eprint!("{}", String::from_utf8_lossy(&output.stderr));
-    if output.status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    let folder = PathBuf::from(env::var_os(ASKED).expect("the test sets it"));
+    let mut arguments = env::args().skip(1);
+    let page = arguments.next().expect("mdBook names a page");
+    fs::copy(&page, folder.join(in_a_file_name(&page))).expect("target/ can be written");
+    let others: Vec<_> = arguments.collect();
+    fs::write(folder.join(OTHER_ARGUMENTS), others.join("\n")).expect("target/ can be written");
+    ExitCode::SUCCESS
+}
+
+fn in_a_file_name(page: &str) -> String {
+    page.replace(['/', '\\'], "_")
 }
 
 /// A `PATH` on which this program is `rustdoc`.
-static PATH_WITH_STAND_IN: LazyLock<std::ffi::OsString> = LazyLock::new(|| {
-    libraries::build();
+fn path_with_stand_in() -> OsString {
     let folder = scratch("mdbook-test/bin");
     let stand_in = folder.join(format!("rustdoc{}", env::consts::EXE_SUFFIX));
     let _ = fs::remove_file(&stand_in);
@@ -124,4 +205,4 @@ static PATH_WITH_STAND_IN: LazyLock<std::ffi::OsString> = LazyLock::new(|| {
     let path = env::var_os("PATH").unwrap_or_default();
     env::join_paths(std::iter::once(folder).chain(env::split_paths(&path)))
         .expect("no odd folder names")
-});
+}
