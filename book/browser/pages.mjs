@@ -47,6 +47,8 @@ await Promise.all(THEMES.map(async (theme) => {
     const context = await browser.newContext({ viewport: { width, height: 900 } });
     await context.addInitScript((theme) => localStorage.setItem("mdbook-theme", theme), theme);
     const page = await context.newPage();
+    // A page is slow to load where other work goes on, which is not its fault.
+    page.setDefaultTimeout(180_000);
     let where = "";
     const fault = (what) => faults.push(`${where} (${width} px, ${theme}): ${what}`);
     page.on("console", (message) => message.type() === "error" && fault(`console: ${message.text()}`));
