@@ -1,15 +1,18 @@
 // Makes a folder that `mdbook build` wrote ready for its place on the web.
 //
 // Each page gets a description of its own, its address and a preview for those who share it; the page of a missing
-// address works below any path; sitemap.xml lists every page; and each page says which version it describes.
+// address works below any path; sitemap.xml lists every page; each page says which version it describes; and the scripts
+// have nothing in them that no page uses.
 //
 // Usage: node publish.mjs FOLDER ADDRESS VERSION [OTHER-VERSION..], for example
 //        node publish.mjs target/site https://example.org/asyncdrop/ 0.1.0
-// The other versions are folders below the newest one's address.
+// The other versions are folders below the newest one's address. For one of them, NEWEST is that address, and the newest
+// book lies in the folder above.
 import { existsSync } from "node:fs";
 import { readFile, readdir, writeFile } from "node:fs/promises";
-import { join, relative, sep } from "node:path";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
+import { languagesOf, slim } from "./slim.mjs";
 
 const NAME = "The AsyncDrop Book";
 // A search result shows about this much.
@@ -53,7 +56,7 @@ export function titleOf(html) {
   return (html.match(/<title>(.*?)<\/title>/s)?.[1] ?? NAME).replaceAll('"', "&quot;");
 }
 
-function finished(page, html, { address, version, isPreviewed }) {
+function finished(page, html, { address, version, isPreviewed, isInNewest, newest }) {
   // A redirect only sends its reader on.
   if (/http-equiv="refresh"/i.test(html)) return html;
   const head = [];
@@ -63,11 +66,13 @@ function finished(page, html, { address, version, isPreviewed }) {
     // mdBook writes the first chapter twice, and a reader should find it once.
     const first = page === "index.html" || page === "introduction.html";
     const url = new URL(first ? "" : page, address).href;
+    // A search engine shows the newest version of a page, if it is still there.
+    const canonical = isInNewest(page) ? new URL(first ? "" : page, newest).href : url;
     const title = titleOf(html);
     const description = descriptionOf(html);
     html = html.replace(/<meta name="description" content="[^"]*">/, () => `<meta name="description" content="${description}">`);
     head.push(
-      `<link rel="canonical" href="${url}">`,
+      `<link rel="canonical" href="${canonical}">`,
       '<meta property="og:type" content="article">',
       `<meta property="og:site_name" content="${NAME}">`,
       `<meta property="og:title" content="${title}">`,
@@ -107,20 +112,30 @@ function sitemap(addresses) {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n${entries}\n</urlset>\n`;
 }
 
-export async function finish(folder, { address, version, others = [] }) {
+export async function finish(folder, { address, version, others = [], newest }) {
   const isPreviewed = (page) => existsSync(join(folder, "preview", page.replace(/\.html$/, ".png")));
-  const options = { address, version, others, isPreviewed };
+  const pagesOfNewest = new Set();
+  if (newest) {
+    const above = dirname(resolve(folder));
+    for (const page of await pagesOf(above)) {
+      if (isListed(page, await readFile(join(above, page), "utf8"))) pagesOfNewest.add(page);
+    }
+  }
+  const options = { address, version, others, isPreviewed, newest, isInNewest: (page) => pagesOfNewest.has(page) };
   const missing = await readFile(join(folder, "404.html"), "utf8");
   if (missing.includes('class="version"')) throw new Error(`${folder} was made ready before: build the book again`);
   await writeFile(join(folder, "versions.html"), versionsPage(missing, options));
   const addresses = [];
+  const languages = new Set();
   for (const page of await pagesOf(folder)) {
     const html = await readFile(join(folder, page), "utf8");
+    languagesOf(html).forEach((language) => languages.add(language));
     const after = finished(page, html, options);
     await writeFile(join(folder, page), after);
     const canonical = after.match(/<link rel="canonical" href="([^"]*)">/)?.[1];
-    if (after !== html && canonical && !addresses.includes(canonical)) addresses.push(canonical);
+    if (after !== html && canonical?.startsWith(address) && !addresses.includes(canonical)) addresses.push(canonical);
   }
+  await slim(folder, languages);
   await writeFile(join(folder, "sitemap.xml"), sitemap(addresses));
   return addresses;
 }
@@ -131,6 +146,6 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
     console.error("Usage: node publish.mjs FOLDER ADDRESS/ VERSION [OTHER-VERSION..]");
     process.exit(2);
   }
-  const addresses = await finish(folder, { address, version, others });
+  const addresses = await finish(folder, { address, version, others, newest: process.env.NEWEST });
   console.log(`${addresses.length} pages are ready for ${address}`);
 }

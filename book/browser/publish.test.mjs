@@ -3,10 +3,12 @@
 // Usage: node --test publish.test.mjs, with SITE as the folder and ADDRESS as its address.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { descriptionOf, pagesOf } from "./publish.mjs";
+import { descriptionOf, finish, pagesOf } from "./publish.mjs";
+import { languagesOf, namesOf } from "./slim.mjs";
 
 const { SITE, ADDRESS } = process.env;
 assert(SITE && ADDRESS, "SITE and ADDRESS say what to look at");
@@ -75,6 +77,44 @@ test("each page says which version it describes", async () => {
     assert.equal(new URL(link, new URL(page, ADDRESS)).href, `${ADDRESS}versions.html`, page);
   }
   assert.match(await read("versions.html"), /describe <code>asyncdrop<\/code> \d/);
+});
+
+test("the scripts have what the pages use, and little else", async () => {
+  const files = await readdir(SITE);
+  const script = (name) => read(files.find((file) => file.startsWith(name) && file.endsWith(".js")));
+  const highlighter = await script("highlight-");
+  const names = new Set(highlighter.split('hljs.registerLanguage("').slice(1).flatMap((code) => namesOf(code.slice(0, code.indexOf('"')), code)));
+  for (const [page, html] of await listedPages()) {
+    for (const language of languagesOf(html)) assert(names.has(language), `${page} has code in ${language}`);
+  }
+  assert(highlighter.length < 40_000, `the highlighter has ${highlighter.length} bytes`);
+  const index = await script("searchindex-");
+  assert(index.length < 1_600_000, `the search index has ${index.length} bytes`);
+});
+
+test("a page of an older version names the newest one's, if that is still there", async () => {
+  const newest = await mkdtemp(join(tmpdir(), "versions-"));
+  try {
+    const page = (main) => `<html><head><title>T</title></head><body><h1 class="menu-title">B</h1><main>${main}</main></body></html>`;
+    const files = {
+      "404.html": page("missing"), "kept.html": page("kept"), "moved.html": '<head><meta http-equiv="refresh"></head>',
+      "0.1/404.html": page("missing"), "0.1/kept.html": page("kept"), "0.1/moved.html": page("moved"), "0.1/gone.html": page("gone"),
+      "0.1/highlight-0a.js": "", "0.1/searchindex-0a.js": "x = JSON.parse('{\"index\":{\"index\":{}}}');",
+    };
+    for (const [name, text] of Object.entries(files)) {
+      await mkdir(dirname(join(newest, name)), { recursive: true });
+      await writeFile(join(newest, name), text);
+    }
+    const address = "https://example.org/b/";
+    const listed = await finish(join(newest, "0.1"), { address: `${address}0.1/`, version: "0.1.0", newest: address });
+    const canonical = async (name) => all(await readFile(join(newest, name), "utf8"), /<link rel="canonical" href="([^"]*)">/g)[0];
+    assert.equal(await canonical("0.1/kept.html"), `${address}kept.html`);
+    assert.equal(await canonical("0.1/moved.html"), `${address}0.1/moved.html`);
+    assert.equal(await canonical("0.1/gone.html"), `${address}0.1/gone.html`);
+    assert.deepEqual(listed, [`${address}0.1/gone.html`, `${address}0.1/moved.html`]);
+  } finally {
+    await rm(newest, { recursive: true });
+  }
 });
 
 test("a description ends with a sentence, and cannot end its attribute", () => {

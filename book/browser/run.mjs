@@ -10,6 +10,7 @@ import { ROOT, browser as launch, pages, report, serve } from "./site.mjs";
 
 const PLAYGROUND = "https://play.rust-lang.org/**";
 const PAGE_TO_EDIT = "first-steps/quick-start.html";
+const PAGE_TO_DERIVE = "helpers/deriving.html";
 const texts = new Set(JSON.parse(await readFile(join(ROOT, "target/gates/playground/texts.json"), "utf8")));
 const faults = [];
 
@@ -103,6 +104,33 @@ if (process.argv[2] === undefined && sent.size < texts.size) {
   await press(bar, "Run");
   await page.waitForFunction((n) => document.querySelector(".run-answer")?.textContent.includes(`got ${n}`), runs + 1);
   expect("after a reset, something else is sent", texts.has(received.at(-1).code));
+}
+
+// A type that derives `AsyncDrop` brings along what the macro wrote. So a program can be edited, but not that type.
+{
+  await page.goto(`${server.origin}/${PAGE_TO_DERIVE}`, { waitUntil: "load" });
+  await page.locator("main code.online-derive").first().waitFor();
+  const bar = page.locator("figure:has(> pre > code.online-derive) > div.run-bar").first();
+  const editor = page.getByRole("textbox", { name: "The program, to be edited" });
+  await press(bar, "Edit");
+  const original = await editor.inputValue();
+  for (const [what, changed, says] of [
+    ["the type is the same", original.replace("fn main()", "fn other() {}\nfn main()"), undefined],
+    ["the type is another one", original.replace(/(derive\([^)]*AsyncDrop\b.*?: )AsyncDropGuard</s, "$1Option<AsyncDropGuard<"), "You changed a type that derives AsyncDrop"],
+  ]) {
+    await editor.fill(changed);
+    const before = received.length;
+    await press(bar, "Run");
+    await bar.locator("button:not([aria-disabled])").first().waitFor();
+    const answer = await answerOf(bar).first().textContent();
+    const isSent = received.length > before;
+    const isRight = says
+      ? !isSent && answer.startsWith(says)
+      : isSent && answer.startsWith(`got ${received.length}\n`) && received.at(-1).code.includes(":: AsyncDrop for ");
+    if (changed === original || !isRight) {
+      faults.push(`${PAGE_TO_DERIVE}, where ${what}: ${isSent ? "sends it and" : ""} shows ${answer}`);
+    }
+  }
 }
 
 // Without a network, with a playground that refuses, and without the library.

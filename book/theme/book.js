@@ -14,6 +14,12 @@
         });
     });
 
+    // On a phone, a long name in the first column would push the others off the screen. It may break between its words.
+    document.querySelectorAll("main td:first-child > code:only-child").forEach((name) => {
+        const words = name.textContent.split(/(?<=::|_)/);
+        name.replaceChildren(...words.flatMap((word, n) => n > 0 ? [document.createElement("wbr"), word] : [word]));
+    });
+
     // Code and tables that are wider than the page scroll by themselves, so the keyboard must reach them.
     document.querySelectorAll("main pre > code, main .table-wrapper").forEach((box) => {
         if (box.scrollWidth > box.clientWidth) {

@@ -7,11 +7,11 @@
     const PLAYGROUND = "https://play.rust-lang.org/execute";
     // Compiling the library takes the playground a few seconds, and more when many people use it.
     const PATIENCE = 60_000;
-    const LIBRARIES = { "online": "asyncdrop.js", "online-testing": "asyncdrop-testing.js" };
-    const REASONS = {
-        "offline-derive": "Runs on your machine only: it derives AsyncDrop, and the online playground has no such macro.",
-        "offline-crate": "Runs on your machine only: it uses a crate that the online playground lacks.",
+    const LIBRARIES = {
+        "online": "asyncdrop.js", "online-testing": "asyncdrop-testing.js", "online-derive": "asyncdrop-derive.js",
     };
+    // The class of a program that uses a crate which the playground does not have, or not with the feature it needs.
+    const LACKS = "lacks-";
 
     const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
 
@@ -21,7 +21,16 @@
             .filter((line) => !/^extern crate \w+;$/.test(line))
             .map((line) => `${line.replace(/^(\s+)use asyncdrop::/, "$1use crate::asyncdrop::")}\n`)
             .join("");
-    const request = (program, library) => `${asProgram(program)}\n${library}`;
+    // The playground does not have the derive macro either, so each type that derives `AsyncDrop` brings along
+    // what the macro wrote when this book was built.
+    const expanded = (program, derived) => {
+        const result = derived.reduce((text, [written, expanded]) => text.replaceAll(written, () => expanded), program);
+        if (derived.length > 0 && /derive\([^)]*AsyncDrop/.test(result)) {
+            throw new Error("You changed a type that derives AsyncDrop, and the playground does not have that macro. Run the program on your machine.");
+        }
+        return result;
+    };
+    const request = (program, { library, derived }) => `${asProgram(expanded(program, derived))}\n${library}`;
 
     const loaded = new Map();
     const load = (file) => {
@@ -138,11 +147,12 @@
     };
 
     document.querySelectorAll("main pre > code.language-rust").forEach((code) => {
-        const which = [...code.classList].find((name) => LIBRARIES[name] || REASONS[name]);
+        const which = [...code.classList].find((name) => LIBRARIES[name] || name.startsWith(LACKS));
         if (LIBRARIES[which]) {
             addBar(code, LIBRARIES[which]);
-        } else if (REASONS[which]) {
-            code.parentElement.after(make("p", { className: "run-bar", textContent: REASONS[which] }));
+        } else if (which) {
+            const textContent = `Runs on your machine only, because the online playground lacks what it uses of the crate ${which.slice(LACKS.length)}.`;
+            code.parentElement.after(make("p", { className: "run-bar", textContent }));
         }
     });
 })();

@@ -51,7 +51,7 @@ impl Svg {
     /// A bar.
     pub fn bar(&mut self, x: f64, y: f64, width: f64, height: f64) {
         self.line(format!(
-            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"currentColor\" fill-opacity=\"0.3\" stroke=\"currentColor\" stroke-width=\"2\"/>",
+            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"currentColor\" fill-opacity=\"0.3\" stroke=\"currentColor\" stroke-width=\"1\"/>",
             place(x),
             place(y),
             place(width.max(1.0)),

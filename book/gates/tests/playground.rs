@@ -26,6 +26,7 @@ struct Snippet {
 
 static PLAIN: LazyLock<String> = LazyLock::new(|| text_of(Library::Plain));
 static TESTING: LazyLock<String> = LazyLock::new(|| text_of(Library::Testing));
+static DERIVE: LazyLock<String> = LazyLock::new(|| text_of(Library::Derive));
 
 fn text_of(which: Library) -> String {
     library(&root(), which).unwrap_or_else(|error| panic!("{error:#}"))
@@ -43,12 +44,13 @@ fn snippets() -> Vec<Snippet> {
             let Online::With(which) = online(&code) else {
                 continue;
             };
-            let library = if which == Library::Plain {
-                &PLAIN
-            } else {
-                &TESTING
+            let library = match which {
+                Library::Plain => &PLAIN,
+                Library::Testing => &TESTING,
+                Library::Derive => &DERIVE,
             };
-            let text = request(&code, library);
+            let text =
+                request(&code, library).unwrap_or_else(|error| panic!("{}: {error}", block.place));
             let example = match block.includes.as_slice() {
                 [only] => Path::new(only)
                     .strip_prefix("book/examples")

@@ -5,19 +5,22 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use proc_macro2::{Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, Expr, ExprLit, Item, ItemMacro, Lit, Meta, Stmt, parse_quote};
 
-/// Which of the library's features the module has.
+/// Which of the library's features the module has, `tokio` and `tracing` in any case.
 ///
-/// It never has `derive`: a derive macro is a crate of its own, and the playground takes one file.
+/// The others make the request longer and are rarely needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Library {
-    /// `tokio` and `tracing`.
+    /// None of the others.
     Plain,
-    /// The same with `testing`, which makes the request longer and is rarely needed.
+    /// `testing`.
     Testing,
+    /// `derive`, without the macro: that is a crate of its own, and the playground takes one file.
+    /// What the macro writes stands in the snippet instead.
+    Derive,
 }
 
 impl Library {
@@ -25,6 +28,7 @@ impl Library {
         match feature {
             "tokio" | "tracing" => true,
             "testing" => self == Self::Testing,
+            "derive" => self == Self::Derive,
             _ => false,
         }
     }
@@ -50,6 +54,7 @@ pub fn library(root: &Path, which: Library) -> Result<String> {
     // A lint that a snippet denies is no longer a warning.
     let file = syn::File {
         shebang: None,
+        frontmatter: None,
         attrs: Vec::new(),
         items: vec![parse_quote! {
             #[allow(warnings, let_underscore_drop)]
@@ -167,6 +172,13 @@ fn is_exported(item: &ItemMacro) -> bool {
     item.attrs.iter().any(exported)
 }
 
+/// Whether this is the name of the derive macro, which is a crate of its own.
+fn is_the_macro(item: &Item) -> bool {
+    let Item::Use(item) = item else { return false };
+    let path = item.tree.to_token_stream().to_string().replace(' ', "");
+    ["asyncdrop_derive::AsyncDrop", "crate::derive::AsyncDrop"].contains(&path.as_str())
+}
+
 fn attributes(item: &Item) -> &[Attribute] {
     match item {
         Item::Const(it) => &it.attrs,
@@ -200,7 +212,8 @@ fn attributes_of_statement(statement: &Stmt) -> &[Attribute] {
 
 impl VisitMut for Reader {
     fn visit_file_mut(&mut self, file: &mut syn::File) {
-        file.items.retain(|item| self.keeps(attributes(item)));
+        file.items
+            .retain(|item| !is_the_macro(item) && self.keeps(attributes(item)));
         visit_mut::visit_file_mut(self, file);
     }
 

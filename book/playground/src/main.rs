@@ -1,12 +1,15 @@
 //! A preprocessor of mdBook: writes the library for the Run buttons, and says beside each block whether it can run online.
 //! For the search it writes which page explains each message and each name.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
 use std::{env, fs};
 
 use anyhow::{Context, Result};
-use asyncdrop_book_playground::{Library, library, with_classes};
+use asyncdrop_book_playground::{
+    Library, Online, derived, library, online, runnable, with_classes,
+};
 use serde_json::Value;
 
 fn main() -> Result<()> {
@@ -21,21 +24,30 @@ fn main() -> Result<()> {
     let root = Path::new(root).to_owned();
     let folder = root.join("book/src/online");
     fs::create_dir_all(&folder)?;
-    for (which, name) in [
-        (Library::Plain, "asyncdrop.js"),
-        (Library::Testing, "asyncdrop-testing.js"),
-    ] {
-        let text = Value::from(library(&root, which)?);
-        // A script and not a text, since a page that was opened from a file may load no other file but a script.
-        let script = format!("window.asyncdropForThePlayground = {text};\n");
-        write_if_changed(&folder.join(name), &script)?;
-    }
     let mut book = input[1].take();
     let items = if book["items"].is_array() {
         "items"
     } else {
         "sections"
     };
+    let mut types = BTreeMap::new();
+    derived_in(&book[items], &mut types)?;
+    for (which, name) in [
+        (Library::Plain, "asyncdrop.js"),
+        (Library::Testing, "asyncdrop-testing.js"),
+        (Library::Derive, "asyncdrop-derive.js"),
+    ] {
+        let library = library(&root, which)?;
+        let derived = if which == Library::Derive {
+            serde_json::json!(Vec::from_iter(&types))
+        } else {
+            serde_json::json!([])
+        };
+        let text = serde_json::json!({ "library": library, "derived": derived });
+        // A script and not a text, since a page that was opened from a file may load no other file but a script.
+        let script = format!("window.asyncdropForThePlayground = {text};\n");
+        write_if_changed(&folder.join(name), &script)?;
+    }
     mark(&mut book[items]);
     let explained = serde_json::json!({
         "messages": explained(&book[items], "reference/messages.md"),
@@ -53,6 +65,21 @@ fn write_if_changed(path: &Path, text: &str) -> Result<()> {
         return Ok(());
     }
     fs::write(path, text).with_context(|| path.display().to_string())
+}
+
+/// Adds the types that derive `AsyncDrop`, each with the text that takes its place.
+fn derived_in(items: &Value, types: &mut BTreeMap<String, String>) -> Result<()> {
+    for item in items.as_array().into_iter().flatten() {
+        let chapter = &item["Chapter"];
+        for snippet in runnable(chapter["content"].as_str().unwrap_or_default()) {
+            if online(&snippet) == Online::With(Library::Derive) {
+                let found = derived(&snippet).with_context(|| chapter["path"].to_string())?;
+                types.extend(found.into_iter().map(|it| (it.written, it.expanded)));
+            }
+        }
+        derived_in(&chapter["sub_items"], types)?;
+    }
+    Ok(())
 }
 
 fn mark(items: &mut Value) {

@@ -3,24 +3,22 @@
 use crate::Library;
 
 /// Whether a snippet can run on the playground.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Online {
     /// It can, with this library behind it.
     With(Library),
-    /// It derives `AsyncDrop`, and a derive macro is a crate of its own.
-    NeedsTheDeriveMacro,
-    /// It uses a crate that the playground does not have, or has in another version.
-    NeedsAnotherCrate,
+    /// It uses this crate, which the playground does not have, or has without what is used of it.
+    Lacks(String),
 }
 
 impl Online {
     /// The class of the block's `code` element, which tells the page's script.
-    pub fn class(self) -> &'static str {
+    pub fn class(&self) -> String {
         match self {
-            Self::With(Library::Plain) => "online",
-            Self::With(Library::Testing) => "online-testing",
-            Self::NeedsTheDeriveMacro => "offline-derive",
-            Self::NeedsAnotherCrate => "offline-crate",
+            Self::With(Library::Plain) => "online".into(),
+            Self::With(Library::Testing) => "online-testing".into(),
+            Self::With(Library::Derive) => "online-derive".into(),
+            Self::Lacks(name) => format!("lacks-{name}"),
         }
     }
 }
@@ -41,25 +39,25 @@ const CRATES: [&str; 10] = [
 
 /// Says where a snippet can run. Each names its crates in lines such as `extern crate tokio;`.
 pub fn online(snippet: &str) -> Online {
-    let derives = snippet.lines().any(|line| {
+    let mut crates = snippet.lines().filter_map(extern_crate);
+    if let Some(name) = crates.find(|name| !CRATES.contains(name)) {
+        return Online::Lacks(name.to_owned());
+    }
+    Online::With(if derives(snippet) {
+        Library::Derive
+    } else if snippet.contains("asyncdrop::testing") {
+        Library::Testing
+    } else {
+        Library::Plain
+    })
+}
+
+/// Whether a type of the snippet derives `AsyncDrop`.
+pub(crate) fn derives(snippet: &str) -> bool {
+    snippet.lines().any(|line| {
         let derive = line.split_once("derive(").map(|(_, rest)| rest);
         derive.is_some_and(|rest| rest.contains("AsyncDrop"))
-    });
-    if derives {
-        return Online::NeedsTheDeriveMacro;
-    }
-    if snippet
-        .lines()
-        .filter_map(extern_crate)
-        .any(|name| !CRATES.contains(&name))
-    {
-        return Online::NeedsAnotherCrate;
-    }
-    if snippet.contains("asyncdrop::testing") {
-        Online::With(Library::Testing)
-    } else {
-        Online::With(Library::Plain)
-    }
+    })
 }
 
 /// The crate that a line declares.
@@ -92,6 +90,26 @@ pub(crate) fn as_a_program(snippet: &str) -> String {
 /// The lines of a chapter, with a word behind the fence of each Rust block that runs: it says whether it can run online.
 pub fn with_classes(chapter: &str) -> String {
     let mut result = String::new();
+    walk(chapter, |line, block| {
+        if let Some(block) = block {
+            let class = online(&shown(block)).class();
+            result += &format!("{},{class}\n{block}", line.trim_end());
+        } else {
+            result += line;
+        }
+    });
+    result
+}
+
+/// The Rust blocks of a chapter that run, with the lines that the page hides.
+pub fn runnable(chapter: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    walk(chapter, |_, block| blocks.extend(block.map(shown)));
+    blocks
+}
+
+/// Hands out the lines of a chapter in their order, the fence of a Rust block that runs together with its code.
+fn walk(chapter: &str, mut each: impl FnMut(&str, Option<&str>)) {
     let mut rest = chapter.split_inclusive('\n').peekable();
     while let Some(line) = rest.next() {
         let info = line.trim_end().strip_prefix("```rust");
@@ -99,22 +117,15 @@ pub fn with_classes(chapter: &str) -> String {
             (info.is_empty() || info.starts_with(',')) && !info.split(',').any(|it| it == "ignore")
         });
         if !runs {
-            result += line;
+            each(line, None);
             continue;
         }
         let mut block = String::new();
-        let mut end = "";
-        for line in rest.by_ref() {
-            if line.starts_with("```") {
-                end = line;
-                break;
-            }
+        while let Some(line) = rest.next_if(|line| !line.starts_with("```")) {
             block += line;
         }
-        let class = online(&shown(&block)).class();
-        result += &format!("{},{class}\n{block}{end}", line.trim_end());
+        each(line, Some(&block));
     }
-    result
 }
 
 /// A block with its hidden lines, as the page has it: `# ` hides a line, and `##` stands for a line that begins with `#`.
