@@ -1,6 +1,6 @@
 //! What a call does to the guards that it is given.
 
-use crate::mir::{Operand, Place, dereferenced};
+use crate::mir::{Operand, Place, dereferenced, find_outside, outside};
 use crate::types::{Owns, is_future, name_and_parameters};
 
 use super::key::{is_foreign, key};
@@ -73,11 +73,29 @@ pub fn last_name(path: &str) -> String {
     segments.next().unwrap_or("").trim().to_owned()
 }
 
-/// The name before it, which is that of a type if a method is called by it.
-pub(super) fn name_before_last(path: &str) -> Option<String> {
-    let plain = without_brackets(path);
-    let mut segments = plain.rsplit("::").filter(|segment| !segment.is_empty());
-    segments.nth(1).map(|segment| segment.trim().to_owned())
+/// The path of a function that is called, without parameters.
+pub(super) fn path_of_call(function: &str) -> String {
+    let plain = without_brackets(function);
+    let segments = plain.split("::").filter(|segment| !segment.is_empty());
+    segments.collect::<Vec<_>>().join("::")
+}
+
+/// The type of which a function is called as a method, if the call names one: `Plain` in `fields::Plain::close` and in
+/// `<fields::Plain as Close>::close`, each with its path. It may also be the module of a function.
+pub(super) fn type_of_call(function: &str) -> Option<&str> {
+    if let Some(inside) = function.strip_prefix('<') {
+        let end = find_outside(inside, " as ").or_else(|| find_outside(inside, ">"))?;
+        let of = &inside[..end];
+        return Some(dereferenced(of).unwrap_or(of));
+    }
+    // The last separator outside of brackets, but for one before parameters.
+    let mut separators = outside(function)
+        .filter(|&(at, _, depth)| depth == 0 && function[at..].starts_with("::"))
+        .map(|(at, _, _)| at)
+        .filter(|at| !function[at + 2..].starts_with('<'))
+        .collect::<Vec<_>>();
+    let of = &function[..separators.pop()?];
+    Some(of.trim_end_matches(':'))
 }
 
 fn without_brackets(path: &str) -> String {

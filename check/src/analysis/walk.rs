@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::mir::{
     Block, Body, Operand, Place, Projection, Span, Statement, Terminator, Value, dereferenced,
 };
-use crate::types::{Owns, is_future, name_and_parameters};
+use crate::types::{Field, Owns, is_future, name_and_parameters};
 
 use super::calls::last_name;
 use super::key::{captured, is_foreign, key, wholes};
@@ -546,16 +546,16 @@ impl Walk<'_> {
         let Some(owner) = state.owners.get_mut(&whole) else {
             return;
         };
-        let mut name_and_content = name_and_parameters(&owner.written_type);
-        if let ("Box", Some(content)) = (name_and_content.0, name_and_content.1.first()) {
-            name_and_content = name_and_parameters(content);
+        let mut written = owner.written_type.as_str();
+        if let ("Box", [content, ..]) = (
+            name_and_parameters(written).0,
+            &name_and_parameters(written).1[..],
+        ) {
+            written = content;
         }
-        let name = name_and_content.0;
-        if let Some(fields) = self.krate.types.own.get(name) {
-            let all = fields.iter().all(|(position, _, _)| {
-                let field = format!(".{position}");
-                owner.without.contains(&field)
-            });
+        if let Some(fields) = self.krate.types.owning_fields(written) {
+            let mut fields = fields.iter();
+            let all = fields.all(|field| owner.without.contains(&format!(".{}", field.position)));
             if all {
                 owner.condition = Condition::Clean;
             }
@@ -735,28 +735,21 @@ impl Walk<'_> {
 
     /// A type's own cleanup must clean up the guards in its fields, which are dropped right after it.
     fn fields_left(&mut self, block: u32, state: &mut State) {
-        let (Some(outer), true) = (
-            self.body
-                .name
-                .strip_suffix("::async_drop_impl::{closure#0}"),
-            !self.resume.is_empty() || self.body.name.ends_with("{closure#0}"),
-        ) else {
+        let is_cleanup = self.body.name.ends_with("::async_drop_impl::{closure#0}");
+        let Some(written) = self.types_of_self().filter(|_| is_cleanup) else {
             return;
         };
-        let Some(written) = self.types_of_self() else {
+        let Some(fields) = self.krate.types.owning_fields(&written) else {
             return;
         };
-        let type_name = name_and_parameters(&written).0.to_owned();
-        let file = outer
-            .find("<impl at ")
-            .and_then(|at| outer[at + "<impl at ".len()..].split(':').next());
-        let file = file.unwrap_or_default();
-        let Some(fields) = self.krate.types.fields_in(file, &type_name) else {
-            return;
-        };
-        for (position, name, written) in fields {
+        for Field {
+            position,
+            name,
+            written,
+        } in fields
+        {
             // What may be empty need not be cleaned up.
-            if self.krate.types.owns(written) != Owns::Guard {
+            if self.krate.types.owns(&written) != Owns::Guard {
                 continue;
             }
             let key = format!("^0.{position}");
@@ -771,7 +764,7 @@ impl Walk<'_> {
             self.report_now(
                 Kind::Inside,
                 format!("self.{name}"),
-                written.clone(),
+                written,
                 None,
                 None,
                 way,
