@@ -3,8 +3,8 @@
 use crate::mir::{Operand, Place, dereferenced, find_outside, outside};
 use crate::types::{Owns, is_future, name_and_parameters};
 
-use super::key::{is_foreign, key};
-use super::state::{Cleanups, Condition, Ending, Entry, Known, Owner, State};
+use super::key::{is_foreign, joined, key};
+use super::state::{Branches, Cleanups, Condition, Ending, Entry, Known, Owner, State};
 use super::walk::{Walk, futures_within};
 use super::{Given, Kind, Way, type_key};
 
@@ -144,7 +144,7 @@ impl Argument {
     fn target(&self) -> Option<String> {
         match self.known()? {
             Known::Reference(to) => Some(to.clone()),
-            Known::Element(of) => Some(format!("{of}[]")),
+            Known::Element(of) => Some(joined(of, "[]")),
             _ => None,
         }
     }
@@ -204,7 +204,7 @@ impl Walk<'_> {
             let lent = arguments.iter().find_map(Argument::target);
             if let Some(of) = lent {
                 let cleanups = Cleanups {
-                    of: vec![(of, 0)],
+                    of: Branches::from([(of, 0)]),
                     ending: Ending::All,
                 };
                 state.known.insert(into_key, Known::Future(cleanups));
@@ -216,7 +216,7 @@ impl Walk<'_> {
                 if function.contains("AsyncDropGuard") =>
             {
                 let cleanups = Cleanups {
-                    of: vec![(of, 0)],
+                    of: Branches::from([(of, 0)]),
                     ending: Ending::All,
                 };
                 state.known.insert(into_key, Known::Future(cleanups));
@@ -564,8 +564,8 @@ impl Walk<'_> {
     }
 
     /// The cleanups of the futures that a call is given.
-    fn futures_of(arguments: &[Argument], state: &State) -> Vec<(String, u128)> {
-        let mut of = Vec::new();
+    fn futures_of(arguments: &[Argument], state: &State) -> Branches {
+        let mut of = Branches::new();
         for (position, argument) in arguments.iter().enumerate() {
             for (_, entry) in &argument.entries {
                 match entry {
@@ -577,7 +577,7 @@ impl Walk<'_> {
                             } else {
                                 *branch
                             };
-                            of.push((cleaned.clone(), branch));
+                            of.insert((cleaned.clone(), branch));
                         }
                     }
                     Entry::Known(Known::Reference(to)) => {
@@ -587,7 +587,7 @@ impl Walk<'_> {
                             } else {
                                 branch
                             };
-                            of.push((cleaned, branch));
+                            of.insert((cleaned, branch));
                         }
                     }
                     _ => {}
@@ -613,7 +613,7 @@ impl Walk<'_> {
             Some(Known::Reference(to)) if is_reference(into_type) => match name {
                 // What a guard derefs to is not the guard.
                 "deref" | "deref_mut" if self.is_guard(&first.written) => {
-                    Known::Reference(format!("{to}*"))
+                    Known::Reference(joined(to, "*"))
                 }
                 "index" | "index_mut" => Known::Element(to.clone()),
                 _ => Known::Reference(to.clone()),
@@ -629,7 +629,7 @@ impl Walk<'_> {
             Some(Known::Element(of)) => {
                 if self.closure_cleans(arguments) {
                     Known::Future(Cleanups {
-                        of: vec![(of.clone(), 0)],
+                        of: Branches::from([(of.clone(), 0)]),
                         ending: Ending::All,
                     })
                 } else {
@@ -662,7 +662,7 @@ impl Walk<'_> {
         arguments: &[Argument],
         into_type: &str,
         state: &mut State,
-        of: &mut Vec<(String, u128)>,
+        of: &mut Branches,
     ) {
         let lends = |argument: &Argument| {
             let lent = argument.target()?;
@@ -683,10 +683,10 @@ impl Walk<'_> {
                 .as_ref()
                 .is_some_and(|s| s.cleans.contains(&position))
             {
-                of.push((lent, 0));
+                of.insert((lent, 0));
             } else if let Some(called) = &called {
                 if called.returns_cleanup_of.contains(&position) {
-                    of.push((lent, 0));
+                    of.insert((lent, 0));
                 } else if called.cleans.contains(&position) {
                     now.push(lent);
                 }

@@ -1,6 +1,7 @@
 //! Goes along the paths of one function.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::mir::{
     Block, Body, Operand, Place, Projection, Span, Statement, Terminator, Value, dereferenced,
@@ -8,8 +9,8 @@ use crate::mir::{
 use crate::types::{Field, Owns, is_future, name_and_parameters};
 
 use super::calls::last_name;
-use super::key::{captured, is_foreign, key, wholes};
-use super::state::{Cleanups, Condition, Ending, Entry, Known, Owner, State};
+use super::key::{captured, is_foreign, joined, key, wholes};
+use super::state::{Branches, Cleanups, Condition, Ending, Entry, Known, Owner, State};
 use super::{Finding, Given, Gives, Kind, Krate, Outcome, Summary, Way, type_key};
 
 /// More than this many states, and the function is not looked at to its end.
@@ -58,6 +59,8 @@ pub(super) fn look_at(krate: &Krate, body: &Body) -> Outcome {
             given_up: false,
         };
         walk.run();
+        // What was emptied once stays so, or two views of a loop could alternate.
+        walk.emptied.extend(emptied.iter().cloned());
         if walk.emptied == emptied || walk.given_up {
             let confirmed = walk.confirmed;
             let numbered = (0_u32..).zip(walk.candidates);
@@ -98,6 +101,7 @@ impl Walk<'_> {
         self.lend_captured(&mut start);
         self.first = Some(first);
         self.find_resume_points(&body.blocks[&first]);
+        // Their hashes, because the states of a large function would fill the memory.
         let mut seen = HashSet::new();
         let mut work = vec![(first, start)];
         while let Some((number, mut state)) = work.pop() {
@@ -107,7 +111,7 @@ impl Walk<'_> {
             if let Some(live) = self.live.get(&number) {
                 state.keep(live);
             }
-            if block.cleanup || !seen.insert((number, state.clone())) {
+            if block.cleanup || !seen.insert(hash(number, &state)) {
                 continue;
             }
             if seen.len() > MOST_STATES {
@@ -358,7 +362,7 @@ impl Walk<'_> {
                         return Some((String::new(), Entry::Known(lent.clone())));
                     }
                 }
-                Known::Reference(format!("{from}*"))
+                Known::Reference(joined(from, "*"))
             }
             _ => return None,
         };
@@ -487,8 +491,8 @@ impl Walk<'_> {
         name: &str,
         captured: &[Vec<(String, Entry)>],
         state: &State,
-    ) -> Vec<(String, u128)> {
-        let mut of = Vec::new();
+    ) -> Branches {
+        let mut of = Branches::new();
         let mut summary = None;
         for (position, entries) in captured.iter().enumerate() {
             for (_, entry) in entries {
@@ -506,7 +510,7 @@ impl Walk<'_> {
                             self.krate.summary_of_type(name).unwrap_or_default()
                         });
                         if summary.cleans.contains(&position) {
-                            of.push((to.clone(), 0));
+                            of.insert((to.clone(), 0));
                         }
                     }
                     Entry::Known(Known::Element(container)) => {
@@ -514,7 +518,7 @@ impl Walk<'_> {
                             self.krate.summary_of_type(name).unwrap_or_default()
                         });
                         if summary.cleans.contains(&position) {
-                            of.push((format!("{container}[]"), 0));
+                            of.insert((joined(container, "[]"), 0));
                         }
                     }
                     Entry::Known(Known::Future(cleanups)) => of.extend(cleanups.of.clone()),
@@ -953,6 +957,12 @@ impl Walk<'_> {
     }
 }
 
+fn hash(block: u32, state: &State) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (block, state).hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Whether the compiler reads the pointer in a box, to reach what is in it.
 fn is_pointer_of_box(place: &str, written: &str) -> bool {
     place.ends_with(".0.0") && name_and_parameters(written).0 == "NonNull"
@@ -1025,13 +1035,13 @@ fn holds_at_most_one(written: &str) -> bool {
 }
 
 /// The cleanups of the futures in a place, each with the number of its part.
-pub(super) fn futures_within(place: &str, state: &State) -> Vec<(String, u128)> {
-    let mut found = Vec::new();
+pub(super) fn futures_within(place: &str, state: &State) -> Branches {
+    let mut found = Branches::new();
     collect_futures(place, state, 4, &mut found);
     found
 }
 
-fn collect_futures(place: &str, state: &State, depth: u32, found: &mut Vec<(String, u128)>) {
+fn collect_futures(place: &str, state: &State, depth: u32, found: &mut Branches) {
     let Some(depth) = depth.checked_sub(1) else {
         return;
     };
@@ -1048,10 +1058,10 @@ fn collect_futures(place: &str, state: &State, depth: u32, found: &mut Vec<(Stri
             }
             // A future that was pinned before is borrowed, and so are those of a macro.
             Entry::Known(Known::Reference(to)) if to != place => {
-                let mut inner = Vec::new();
+                let mut inner = Branches::new();
                 collect_futures(&to, state, depth, &mut inner);
                 for (of, branch) in inner {
-                    found.push((of, number.unwrap_or(branch)));
+                    found.insert((of, number.unwrap_or(branch)));
                 }
             }
             _ => {}
