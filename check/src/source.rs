@@ -90,7 +90,18 @@ impl Sources {
 
     /// Where the body with this path of the compiler stands.
     pub fn region(&self, path: &str, own_type: Option<&str>) -> Option<Region> {
-        let function = self.function(path)?;
+        let Some(function) = self.function(path) else {
+            // A closure in a constant stands in no function.
+            let (number, first) = self.token_at(&span_of_type(own_type?)?)?;
+            let file = &self.files[number];
+            let (start, end) = file.body_after(first, file.tokens.len())?;
+            return Some(Region {
+                file: number,
+                start,
+                end,
+                function: start,
+            });
+        };
         // A closure says where it stands itself, if no macro made it.
         let Some(span) = own_type.and_then(span_of_type) else {
             return Some(function);
@@ -113,6 +124,18 @@ impl Sources {
             end,
             ..function
         })
+    }
+
+    /// The file of a place, and the first token there.
+    fn token_at(&self, (path, line, column): &(String, u32, u32)) -> Option<(usize, usize)> {
+        let number = self
+            .files
+            .iter()
+            .position(|file| file.path == Path::new(path))?;
+        let mut tokens = self.files[number].tokens.iter();
+        let first =
+            tokens.position(|token| (token.at.line, token.at.column) >= (*line, *column))?;
+        Some((number, first))
     }
 
     fn function(&self, path: &str) -> Option<Region> {
@@ -164,12 +187,17 @@ impl Sources {
     /// How many of the modules and functions around a function are those of the path.
     fn agreement(&self, number: usize, function: &Function, path: &[&str]) -> usize {
         let file = &self.files[number];
+        let Some(module) = &self.modules[number] else {
+            // Which module it is was not found, as if a macro wrote the `mod`. Most have the name of their file.
+            let stem = file.path.file_stem().and_then(|stem| stem.to_str());
+            let is_in_path = path.iter().any(|name| Some(*name) == stem);
+            return if is_in_path { 3 } else { 0 };
+        };
         let around = file.blocks.iter();
         let around = around
             .filter(|block| block.start < function.start && function.start < block.end)
             .map(|block| &block.name);
-        let module = self.modules[number].iter().flatten();
-        let own: Vec<&String> = module.chain(around).collect();
+        let own: Vec<&String> = module.iter().chain(around).collect();
         let same = own.iter().zip(path).take_while(|(own, name)| own == name);
         let same = same.count();
         // The path of a method begins with the modules of its `impl`, which may be other ones.

@@ -228,9 +228,26 @@ impl Walk<'_> {
                     state.known.insert(into_key.clone(), polled);
                 }
             }
+            ("push" | "push_back", Some(of)) => {
+                // A list of cleanups, which are awaited later on.
+                let pushed = arguments.get(1).and_then(Argument::known);
+                if let Some(Known::Future(cleanups)) = pushed {
+                    let mut cleanups = cleanups.clone();
+                    if let Some(Known::Future(before)) = state.known.get(&of) {
+                        cleanups.of.extend(before.of.iter().cloned());
+                        cleanups.ending = combined(cleanups.ending, before.ending);
+                    }
+                    state.known.insert(of, Known::Future(cleanups));
+                }
+            }
             ("block_on" | "block_on_stream", _) => {
                 for argument in &arguments {
-                    if let Some(Known::Future(cleanups)) = argument.known() {
+                    let known = match argument.known() {
+                        // It may be pinned, and lent.
+                        Some(Known::Reference(to)) => state.known.get(to),
+                        known => known,
+                    };
+                    if let Some(Known::Future(cleanups)) = known {
                         if cleanups.ending == Ending::All {
                             let cleanups = cleanups.clone();
                             self.clean_all(&cleanups, state);
@@ -524,8 +541,13 @@ impl Walk<'_> {
             }
         }
         self.add_summaries(function, arguments, into_type, state, &mut of);
+        // What it returns is no future any more.
+        if name == "block_on" {
+            return;
+        }
         // A closure that cleans up, and is called at once.
-        if CALLERS.contains(&name) && !into_type.contains(['{', '+']) {
+        let is_future = into_type.contains('{') || into_type.contains("Future");
+        if CALLERS.contains(&name) && !is_future {
             for (cleaned, _) in of {
                 self.clean(&cleaned, state);
             }
@@ -685,10 +707,10 @@ impl Walk<'_> {
             {
                 of.insert((lent, 0));
             } else if let Some(called) = &called {
-                if called.returns_cleanup_of.contains(&position) {
-                    of.insert((lent, 0));
-                } else if called.cleans.contains(&position) {
+                if called.cleans.contains(&position) {
                     now.push(lent);
+                } else if called.returns_cleanup_of.contains(&position) {
+                    of.insert((lent, 0));
                 }
             }
         }

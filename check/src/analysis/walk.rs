@@ -13,6 +13,12 @@ use super::key::{captured, is_foreign, joined, key, wholes};
 use super::state::{Branches, Cleanups, Condition, Ending, Entry, Known, Owner, State};
 use super::{Finding, Given, Gives, Kind, Krate, Outcome, Summary, Way, type_key};
 
+/// How the compiler calls operators. Some have `WithOverflow` or `Unchecked` at their end.
+const OPERATORS: [&str; 19] = [
+    "Add", "Sub", "Mul", "Div", "Rem", "BitXor", "BitAnd", "BitOr", "Shl", "Shr", "Eq", "Lt", "Le",
+    "Ne", "Ge", "Gt", "Cmp", "Not", "Neg",
+];
+
 /// More than this many states, and the function is not looked at to its end.
 const MOST_STATES: usize = 20_000;
 
@@ -419,6 +425,10 @@ impl Walk<'_> {
             return;
         }
         let last = last_name(name);
+        // The result of an operator is a number or a `bool`.
+        if last != type_name && is_operator(name) {
+            return;
+        }
         let variant = if name.is_empty() || name == "[]" || last == type_name {
             String::new()
         } else {
@@ -961,6 +971,13 @@ fn hash(block: u32, state: &State) -> u64 {
     let mut hasher = DefaultHasher::new();
     (block, state).hash(&mut hasher);
     hasher.finish()
+}
+
+fn is_operator(name: &str) -> bool {
+    OPERATORS.iter().any(|operator| {
+        let rest = name.strip_prefix(operator);
+        rest.is_some_and(|rest| matches!(rest, "" | "WithOverflow" | "Unchecked"))
+    })
 }
 
 /// Whether the compiler reads the pointer in a box, to reach what is in it.
