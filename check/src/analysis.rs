@@ -246,22 +246,50 @@ impl Krate {
         self.common(&self.of_type(written))
     }
 
-    /// What every function of this name does, or every method of this name if it is called by that of its type.
+    /// What the function that is called so does.
+    ///
+    /// Of a method of a trait it may be any, if the type is not known. It is `None` for a function of another crate.
     fn summary_of_name(&self, function: &str) -> Option<Summary> {
         let numbers = self.by_name.get(&last_name(function))?;
-        let Some(of) = calls::name_before_last(function) else {
-            return self.common(numbers);
+        let path = calls::path_of_call(function);
+        let with_this_path: Vec<usize> = numbers
+            .iter()
+            .copied()
+            .filter(|number| self.bodies[*number].name == path)
+            .collect();
+        if !with_this_path.is_empty() {
+            return self.common(&with_this_path);
+        }
+        let is_in_impl = |number: &usize| self.bodies[*number].name.contains("<impl at ");
+        let Some(of) = calls::type_of_call(function) else {
+            // The compiler leaves out the modules of a name that is there once.
+            let free: Vec<usize> = numbers.iter().copied().filter(|n| !is_in_impl(n)).collect();
+            return self.common(&free);
         };
         let methods: Vec<usize> = numbers
             .iter()
             .copied()
-            .filter(|number| self.bodies[*number].is_method_of(&of))
+            .filter(|number| self.is_method_of(&self.bodies[*number], of))
             .collect();
-        self.common(if methods.is_empty() {
-            numbers
-        } else {
-            &methods
-        })
+        if !methods.is_empty() {
+            return self.common(&methods);
+        }
+        // A function without a `self`, or one that a trait provides, or a type of which nothing is known here.
+        let may_be_here = function.starts_with('<') || self.types.path_of(of).is_some();
+        may_be_here.then(|| self.common(numbers)).flatten()
+    }
+
+    /// Whether the first parameter is one of this type, or a reference to one.
+    fn is_method_of(&self, body: &Body, of: &str) -> bool {
+        let Some((_, written)) = body.parameters.first() else {
+            return false;
+        };
+        let written = dereferenced(written).unwrap_or(written);
+        match (self.types.path_of(written), self.types.path_of(of)) {
+            (Some(one), Some(other)) => one == other,
+            (None, None) => name_and_parameters(written).0 == name_and_parameters(of).0,
+            _ => false,
+        }
     }
 
     fn common(&self, numbers: &[usize]) -> Option<Summary> {
@@ -332,15 +360,6 @@ impl Body {
     /// The type of which this is the body, if it is one of a closure or coroutine.
     fn own_type(&self) -> Option<String> {
         type_key(self.written_own_type()?)
-    }
-
-    /// Whether its first parameter is one of the type of this name, or a reference to one.
-    fn is_method_of(&self, name: &str) -> bool {
-        let Some((_, written)) = self.parameters.first() else {
-            return false;
-        };
-        let written = dereferenced(written).unwrap_or(written);
-        name_and_parameters(written).0 == name
     }
 
     /// That type, as the compiler writes it.

@@ -71,10 +71,11 @@ impl Look {
         self.targets += 1;
         let sources = Sources::read(&built.root, &paths);
         let types = sources.types();
+        let owners = types.names_of_owners();
         let mut bodies = Vec::new();
         for function in functions(&text) {
             let concerns_guards = function.mentions("AsyncDropGuard")
-                || types.own.keys().any(|name| function.mentions(name));
+                || owners.iter().any(|name| function.mentions(name));
             if !concerns_guards {
                 continue;
             }

@@ -11,6 +11,7 @@ mod statement;
 use std::collections::BTreeMap;
 
 pub use cursor::split_commas;
+pub(crate) use cursor::{find_outside, outside};
 pub use place::{Place, Projection, dereferenced};
 pub use read::{FunctionText, functions, read_span};
 

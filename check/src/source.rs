@@ -3,12 +3,11 @@
 //! On stable, MIR has no positions.
 //! So the sources are cut into tokens, and names are looked up among those of the function.
 
+mod items;
+mod modules;
 mod tokens;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-use crate::types::{Owns, Types};
 
 pub use tokens::{Comment, Token};
 
@@ -27,6 +26,10 @@ pub struct File {
     pub tokens: Vec<Token>,
     pub comments: Vec<Comment>,
     functions: Vec<Function>,
+    /// The functions and the inline modules, in the order in which they begin.
+    blocks: Vec<Block>,
+    /// The positions of the `impl`s and traits, and of the tokens after each.
+    impls: Vec<(usize, usize)>,
 }
 
 #[derive(Debug)]
@@ -37,8 +40,16 @@ struct Function {
     end: usize,
     /// The line of the `impl` in which it stands.
     impl_line: Option<u32>,
-    /// The inline modules around it.
-    modules: Vec<String>,
+}
+
+/// A function or an inline module, in which others may stand.
+#[derive(Debug)]
+struct Block {
+    name: String,
+    /// The position of `fn` or `mod`, and of the tokens after it.
+    start: usize,
+    end: usize,
+    is_function: bool,
 }
 
 /// The part of a source in which a body stands.
@@ -51,9 +62,12 @@ pub struct Region {
     pub function: usize,
 }
 
+/// The sources of a crate, its root first.
 #[derive(Debug, Default)]
 pub struct Sources {
     pub files: Vec<File>,
+    /// The module that each file is.
+    modules: Vec<Option<Vec<String>>>,
 }
 
 impl Sources {
@@ -66,38 +80,28 @@ impl Sources {
                 Some(File::new(path.clone(), text))
             })
             .collect();
-        Self { files }
+        Self::new(files)
     }
 
-    /// The structs of the sources with fields that own a guard.
-    pub fn types(&self) -> Types {
-        let mut types = Types::default();
-        // A struct may hold another one that holds a guard.
-        loop {
-            let before = types.own.len();
-            for file in &self.files {
-                for (name, fields) in file.structs() {
-                    let owning: Vec<_> = (0_u32..)
-                        .zip(fields)
-                        .filter(|(_, (_, written))| types.owns(written) != Owns::Nothing)
-                        .map(|(position, (field, written))| (position, field, written))
-                        .collect();
-                    let path = file.path.display().to_string();
-                    if !owning.is_empty() {
-                        types.own.insert(name.clone(), owning.clone());
-                    }
-                    types.by_file.insert((path, name), owning);
-                }
-            }
-            if types.own.len() == before {
-                return types;
-            }
-        }
+    pub fn new(files: Vec<File>) -> Self {
+        let modules = modules::modules_of(&files);
+        Self { files, modules }
     }
 
     /// Where the body with this path of the compiler stands.
     pub fn region(&self, path: &str, own_type: Option<&str>) -> Option<Region> {
-        let function = self.function(path)?;
+        let Some(function) = self.function(path) else {
+            // A closure in a constant stands in no function.
+            let (number, first) = self.token_at(&span_of_type(own_type?)?)?;
+            let file = &self.files[number];
+            let (start, end) = file.body_after(first, file.tokens.len())?;
+            return Some(Region {
+                file: number,
+                start,
+                end,
+                function: start,
+            });
+        };
         // A closure says where it stands itself, if no macro made it.
         let Some(span) = own_type.and_then(span_of_type) else {
             return Some(function);
@@ -120,6 +124,18 @@ impl Sources {
             end,
             ..function
         })
+    }
+
+    /// The file of a place, and the first token there.
+    fn token_at(&self, (path, line, column): &(String, u32, u32)) -> Option<(usize, usize)> {
+        let number = self
+            .files
+            .iter()
+            .position(|file| file.path == Path::new(path))?;
+        let mut tokens = self.files[number].tokens.iter();
+        let first =
+            tokens.position(|token| (token.at.line, token.at.column) >= (*line, *column))?;
+        Some((number, first))
     }
 
     fn function(&self, path: &str) -> Option<Region> {
@@ -153,16 +169,7 @@ impl Sources {
                 } else if function.impl_line.is_none() {
                     score += 10;
                 }
-                for module in &segments[..segments.len() - 1] {
-                    let in_path = file.path.iter().any(|part| {
-                        Path::new(part)
-                            .file_stem()
-                            .is_some_and(|stem| stem == *module)
-                    });
-                    if in_path || function.modules.iter().any(|inline| inline == module) {
-                        score += 2;
-                    }
-                }
+                score += self.agreement(number, function, &segments);
                 let region = Region {
                     file: number,
                     start: function.start,
@@ -175,6 +182,30 @@ impl Sources {
             }
         }
         best.map(|(_, region)| region)
+    }
+
+    /// How many of the modules and functions around a function are those of the path.
+    fn agreement(&self, number: usize, function: &Function, path: &[&str]) -> usize {
+        let file = &self.files[number];
+        let Some(module) = &self.modules[number] else {
+            // Which module it is was not found, as if a macro wrote the `mod`. Most have the name of their file.
+            let stem = file.path.file_stem().and_then(|stem| stem.to_str());
+            let is_in_path = path.iter().any(|name| Some(*name) == stem);
+            return if is_in_path { 3 } else { 0 };
+        };
+        let around = file.blocks.iter();
+        let around = around
+            .filter(|block| block.start < function.start && function.start < block.end)
+            .map(|block| &block.name);
+        let own: Vec<&String> = module.iter().chain(around).collect();
+        let same = own.iter().zip(path).take_while(|(own, name)| own == name);
+        let same = same.count();
+        // The path of a method begins with the modules of its `impl`, which may be other ones.
+        if same == own.len() {
+            2 * same + 1
+        } else {
+            2 * same
+        }
     }
 
     pub fn file(&self, region: Region) -> &File {
@@ -201,8 +232,10 @@ impl File {
             tokens,
             comments,
             functions: Vec::new(),
+            blocks: Vec::new(),
+            impls: Vec::new(),
         };
-        file.functions = file.find_functions();
+        file.find_blocks();
         file
     }
 
@@ -254,20 +287,21 @@ impl File {
         None
     }
 
-    fn find_functions(&self) -> Vec<Function> {
+    fn find_blocks(&mut self) {
         let mut functions = Vec::new();
-        // The blocks that are open, with what they belong to.
-        let mut modules: Vec<(usize, String)> = Vec::new();
-        let mut impls: Vec<(usize, u32)> = Vec::new();
+        let mut blocks = Vec::new();
+        let mut impls: Vec<(usize, usize)> = Vec::new();
         let mut at = 0;
         while at < self.tokens.len() {
-            modules.retain(|(end, _)| *end > at);
-            impls.retain(|(end, _)| *end > at);
             let token = &self.tokens[at];
             match token.text.as_str() {
                 "mod" if self.is(at + 2, "{") => {
-                    let name = self.tokens[at + 1].text.clone();
-                    modules.push((self.after_bracket(at + 2), name));
+                    blocks.push(Block {
+                        name: self.tokens[at + 1].text.clone(),
+                        start: at,
+                        end: self.after_bracket(at + 2),
+                        is_function: false,
+                    });
                     at += 3;
                     continue;
                 }
@@ -283,7 +317,7 @@ impl File {
                             "}" | ";" | "]" | "{" | "unsafe" | "pub" | ")"
                         );
                     if begins && self.is(open, "{") {
-                        impls.push((self.after_bracket(open), token.at.line));
+                        impls.push((at, self.after_bracket(open)));
                     }
                 }
                 "fn" if self.tokens.get(at + 1).is_some_and(|name| name.is_name) => {
@@ -296,12 +330,20 @@ impl File {
                         };
                     }
                     if self.is(open, "{") {
+                        let name = self.tokens[at + 1].text.clone();
+                        let end = self.after_bracket(open);
                         functions.push(Function {
-                            name: self.tokens[at + 1].text.clone(),
+                            name: name.clone(),
                             start: at,
-                            end: self.after_bracket(open),
-                            impl_line: impls.last().map(|(_, line)| *line),
-                            modules: modules.iter().map(|(_, name)| name.clone()).collect(),
+                            end,
+                            impl_line: around(&impls, at)
+                                .map(|(start, _)| self.tokens[start].at.line),
+                        });
+                        blocks.push(Block {
+                            name,
+                            start: at,
+                            end,
+                            is_function: true,
                         });
                     }
                 }
@@ -309,79 +351,32 @@ impl File {
             }
             at += 1;
         }
-        functions
+        self.functions = functions;
+        self.blocks = blocks;
+        self.impls = impls;
     }
 
-    /// The structs with named or numbered fields.
-    fn structs(&self) -> BTreeMap<String, Vec<(String, String)>> {
-        let mut structs = BTreeMap::new();
-        for at in 0..self.tokens.len() {
-            if !self.is(at, "struct") || !self.tokens.get(at + 1).is_some_and(|name| name.is_name) {
-                continue;
-            }
-            let mut open = at + 2;
-            while open < self.tokens.len()
-                && !["{", "(", ";"].iter().any(|text| self.is(open, text))
-            {
-                open += 1;
-            }
-            if open >= self.tokens.len() || self.is(open, ";") {
-                continue;
-            }
-            let end = self.after_bracket(open) - 1;
-            let fields = self.fields(open + 1, end, self.is(open, "{"));
-            structs.insert(self.tokens[at + 1].text.clone(), fields);
-        }
-        structs
+    fn is_in_function(&self, at: usize) -> bool {
+        let mut functions = self.blocks.iter().filter(|block| block.is_function);
+        functions.any(|block| block.start < at && at < block.end)
     }
 
-    fn fields(&self, start: usize, end: usize, named: bool) -> Vec<(String, String)> {
-        let mut fields = Vec::new();
-        let mut at = start;
-        while at < end {
-            while self.is(at, "#") && at + 1 < end {
-                at = self.after_bracket(at + 1);
-            }
-            if self.is(at, "pub") {
-                at += 1;
-                if self.is(at, "(") {
-                    at = self.after_bracket(at);
-                }
-            }
-            let mut name = fields.len().to_string();
-            if named && at + 1 < end {
-                name.clone_from(&self.tokens[at].text);
-                at += 2;
-            }
-            let mut written = String::new();
-            let mut angles = 0_i32;
-            while at < end {
-                let text = self.tokens[at].text.as_str();
-                let previous = &self.tokens[at - 1].text;
-                match text {
-                    "," if angles <= 0 => break,
-                    "<" => angles += 1,
-                    ">" if previous != "-" => angles -= 1,
-                    _ => {}
-                }
-                if text == "(" || text == "[" {
-                    let close = self.after_bracket(at).min(end);
-                    for token in &self.tokens[at..close] {
-                        written.push_str(&token.text);
-                    }
-                    at = close;
-                    continue;
-                }
-                written.push_str(text);
-                at += 1;
-            }
-            at += 1;
-            if !written.is_empty() {
-                fields.push((name, written));
-            }
-        }
-        fields
+    /// Whether a `type` belongs to the `impl` or the trait around it.
+    fn is_associated(&self, at: usize) -> bool {
+        let functions = self.blocks.iter().filter(|block| block.is_function);
+        around(&self.impls, at).is_some_and(|(start, _)| {
+            let mut inner = functions.filter(|block| block.start > start);
+            !inner.any(|block| block.start < at && at < block.end)
+        })
     }
+}
+
+/// The last of the ranges that has the position in it.
+fn around(ranges: &[(usize, usize)], at: usize) -> Option<(usize, usize)> {
+    let mut ranges = ranges.iter().rev();
+    ranges
+        .find(|(start, end)| (*start..*end).contains(&at))
+        .copied()
 }
 
 impl Region {
@@ -554,9 +549,7 @@ mod tests {
     use super::*;
 
     fn sources(text: &str) -> Sources {
-        Sources {
-            files: vec![File::new("src/main.rs".into(), text.to_owned())],
-        }
+        Sources::new(vec![File::new("src/main.rs".into(), text.to_owned())])
     }
 
     #[test]
@@ -567,14 +560,14 @@ mod tests {
         );
         let types = sources.types();
         let own = |name: &str| {
-            let fields = types.own[name].iter();
+            let fields = types.owning_fields(name).unwrap().into_iter();
             fields
-                .map(|(n, name, _)| (*n, name.clone()))
+                .map(|field| (field.position, field.name))
                 .collect::<Vec<_>>()
         };
         assert_eq!(own("A"), [(1, "s".to_owned())]);
         assert_eq!(own("B"), [(1, "1".to_owned())]);
-        assert!(!types.own.contains_key("C"));
+        assert_eq!(own("C"), []);
     }
 
     #[test]

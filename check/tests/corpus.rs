@@ -1,4 +1,6 @@
 //! What is found in each function of the corpus is what the comment above it says.
+//!
+//! `ASYNCDROP_CORPUS_TOOLCHAIN=1.85.0` compiles the corpus with another toolchain of rustup, in a target folder of its own.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -36,13 +38,22 @@ fn expected() -> Findings {
 }
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_cargo-asyncdrop"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-asyncdrop"));
+    command
         .arg("asyncdrop")
         .args(["--package", "cargo-asyncdrop", "--example", "corpus"])
         .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    if let Some(toolchain) = std::env::var_os("ASYNCDROP_CORPUS_TOOLCHAIN") {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&toolchain);
+        command
+            .env("CARGO_TARGET_DIR", folder)
+            .env("RUSTUP_TOOLCHAIN", toolchain)
+            // They name the toolchain that runs this test.
+            .env_remove("CARGO")
+            .env_remove("RUSTC");
+    }
+    let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (
         output.status.code(),

@@ -1,8 +1,9 @@
-//! What is found in the programs of this repository is what `own_code.txt` says, and the book shows what is printed.
+//! What is found in all code of this repository is what `own_code.txt` says, each with a reason,
+//! the book shows what is printed, and the README of the checker counts it.
 //!
-//! `RECORD=1 cargo test -p cargo-asyncdrop --test own_code` writes both down again.
+//! `RECORD=1 cargo test -p cargo-asyncdrop --test own_code` writes all three down again.
 
-use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,15 +26,61 @@ const SHOWN_IN_SHORT: [&str; 9] = [
     "try_join_interrupts_a_cleanup",
 ];
 
+/// Why there may be findings in a file, by the beginning of its path. What has no reason here must have no findings.
+const REASONS: [(&str, &str); 5] = [
+    (
+        "book/examples/",
+        "programs that show a mistake, or what is reported about one",
+    ),
+    (
+        "tests/",
+        "tests of the library, which forget, leak and interrupt guards to see what is reported",
+    ),
+    (
+        "examples/",
+        "tests, which fail when one of their steps does, and then leave past their guards",
+    ),
+    (
+        "bench/",
+        "benchmarks, which measure the cleanup and nothing after it",
+    ),
+    (
+        "book/gates/",
+        "a test that plays what the simulator shows, a forgotten guard among it",
+    ),
+];
+
+/// The findings that are false, by the beginning of their lines in `own_code.txt`.
+const FALSE: [&str; 0] = [];
+
+/// The parts of the repository that the README counts.
+const PARTS: [(&str, &[&str]); 5] = [
+    ("`book/examples`", &["book/examples/"]),
+    ("`src`, `derive`", &["src/", "derive/"]),
+    ("`tests`", &["tests/"]),
+    ("`examples`", &["examples/"]),
+    ("`bench`, `check`, `book`", &["bench/", "check/", "book/"]),
+];
+
+/// The kinds in the order of the table.
+const KINDS: [&str; 5] = [
+    "dropped-armed",
+    "dropped-interrupted",
+    "result-dropped",
+    "dropped-inside",
+    "leaked",
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn findings(arguments: &[&str]) -> Vec<Value> {
+/// What is found in every target of the workspace, but for the corpus, which says itself what is to be found in it.
+fn findings() -> Vec<Value> {
     let output = Command::new(env!("CARGO_BIN_EXE_cargo-asyncdrop"))
         .arg("asyncdrop")
         .args(["--locked", "--quiet", "--message-format", "json"])
-        .args(arguments)
+        .args(["--workspace", "--all-targets"])
         .current_dir(root())
         .output()
         .unwrap();
@@ -47,6 +94,12 @@ fn findings(arguments: &[&str]) -> Vec<Value> {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .filter(|message: &Value| message["reason"] == "finding")
+        .filter(|finding| {
+            let file = finding["file"].as_str().unwrap_or_default();
+            // The gates compile copies of what is looked at in its own place.
+            let is_copy = Path::new(file).is_absolute();
+            !is_copy && !file.starts_with("check/tests/corpus/")
+        })
         .collect()
 }
 
@@ -94,13 +147,46 @@ fn compare(path: &str, found: &str) {
     );
 }
 
+/// The rows of the README: how many findings of each kind there are in each part.
+fn table(lines: &[String]) -> String {
+    let mut table = String::from("| where |");
+    for kind in KINDS {
+        write!(table, " `{kind}` |").unwrap();
+    }
+    table.push_str(" false |\n|---|---|---|---|---|---|---|\n");
+    let mut counted = 0;
+    for (part, folders) in PARTS {
+        let is_here = |line: &&String| {
+            let mut parts = PARTS.iter().flat_map(|(_, folders)| *folders);
+            // `book/examples/` is no part of the rest of `book/`.
+            let longest = parts
+                .by_ref()
+                .filter(|folder| line.starts_with(**folder))
+                .max_by_key(|folder| folder.len());
+            longest.is_some_and(|longest| folders.contains(longest))
+        };
+        let here: Vec<_> = lines.iter().filter(is_here).collect();
+        counted += here.len();
+        write!(table, "| {part} |").unwrap();
+        for kind in KINDS {
+            let id = format!(": {kind}: ");
+            let count = here.iter().filter(|line| line.contains(&id)).count();
+            write!(table, " {count} |").unwrap();
+        }
+        let is_false = |line: &&&String| FALSE.iter().any(|start| line.starts_with(start));
+        writeln!(table, " {} |", here.iter().filter(is_false).count()).unwrap();
+    }
+    assert_eq!(counted, lines.len(), "a finding is in none of the parts");
+    table
+}
+
 #[test]
-fn what_is_found_in_our_own_programs_is_known() {
-    let mut findings_of_book = findings(&["-p", "asyncdrop-book", "--examples"]);
-    let shown = printed(&findings_of_book, SHOWN, "rendered");
+fn what_is_found_in_our_own_code_is_known() {
+    let findings = findings();
+    let shown = printed(&findings, SHOWN, "rendered");
     compare("check/output/early_return_without_cleanup.txt", &shown);
     for program in SHOWN_IN_SHORT {
-        let shown = printed(&findings_of_book, program, "short");
+        let shown = printed(&findings, program, "short");
         compare(&format!("check/output/{program}.txt"), &shown);
     }
     // The README shows one of them.
@@ -110,24 +196,25 @@ fn what_is_found_in_our_own_programs_is_known() {
         "README.md does not show what is printed:\n{shown}"
     );
 
-    findings_of_book.extend(findings(&[
-        "-p",
-        "asyncdrop",
-        "-p",
-        "asyncdrop-example-http-service",
-        "-p",
-        "asyncdrop-example-recipes",
-        "--examples",
-        "--bins",
-    ]));
-    // The library itself, with all that it has.
-    findings_of_book.extend(findings(&["-p", "asyncdrop", "--lib", "--all-features"]));
-    findings_of_book.extend(findings(&[
-        "-p",
-        "asyncdrop-example-test-database",
-        "--lib",
-    ]));
-    let lines: BTreeSet<_> = findings_of_book.iter().map(in_a_line).collect();
-    let lines: Vec<_> = lines.into_iter().collect();
+    let mut lines: Vec<_> = findings.iter().map(in_a_line).collect();
+    lines.sort();
+    for line in &lines {
+        let has_reason = REASONS.iter().any(|(start, _)| line.starts_with(start));
+        assert!(has_reason, "there is no reason for this finding: {line}");
+    }
+    for (start, reason) in REASONS {
+        let is_used = lines.iter().any(|line| line.starts_with(start));
+        assert!(is_used, "nothing is found in {start}: {reason}");
+    }
+    for start in FALSE {
+        let is_used = lines.iter().any(|line| line.starts_with(start));
+        assert!(is_used, "it is not found any more: {start}");
+    }
     compare("check/tests/own_code.txt", &(lines.join("\n") + "\n"));
+
+    let readme = fs::read_to_string(root().join("check/README.md")).unwrap();
+    let begin = readme.find("| where |").expect("a table");
+    let length = readme[begin..].find("\n\n").expect("its end") + 1;
+    let counted = readme[..begin].to_owned() + &table(&lines) + &readme[begin + length..];
+    compare("check/README.md", &counted);
 }

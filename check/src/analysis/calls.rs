@@ -1,10 +1,10 @@
 //! What a call does to the guards that it is given.
 
-use crate::mir::{Operand, Place, dereferenced};
+use crate::mir::{Operand, Place, dereferenced, find_outside, outside};
 use crate::types::{Owns, is_future, name_and_parameters};
 
-use super::key::{is_foreign, key};
-use super::state::{Cleanups, Condition, Ending, Entry, Known, Owner, State};
+use super::key::{is_foreign, joined, key};
+use super::state::{Branches, Cleanups, Condition, Ending, Entry, Known, Owner, State};
 use super::walk::{Walk, futures_within};
 use super::{Given, Kind, Way, type_key};
 
@@ -73,11 +73,29 @@ pub fn last_name(path: &str) -> String {
     segments.next().unwrap_or("").trim().to_owned()
 }
 
-/// The name before it, which is that of a type if a method is called by it.
-pub(super) fn name_before_last(path: &str) -> Option<String> {
-    let plain = without_brackets(path);
-    let mut segments = plain.rsplit("::").filter(|segment| !segment.is_empty());
-    segments.nth(1).map(|segment| segment.trim().to_owned())
+/// The path of a function that is called, without parameters.
+pub(super) fn path_of_call(function: &str) -> String {
+    let plain = without_brackets(function);
+    let segments = plain.split("::").filter(|segment| !segment.is_empty());
+    segments.collect::<Vec<_>>().join("::")
+}
+
+/// The type of which a function is called as a method, if the call names one: `Plain` in `fields::Plain::close` and in
+/// `<fields::Plain as Close>::close`, each with its path. It may also be the module of a function.
+pub(super) fn type_of_call(function: &str) -> Option<&str> {
+    if let Some(inside) = function.strip_prefix('<') {
+        let end = find_outside(inside, " as ").or_else(|| find_outside(inside, ">"))?;
+        let of = &inside[..end];
+        return Some(dereferenced(of).unwrap_or(of));
+    }
+    // The last separator outside of brackets, but for one before parameters.
+    let mut separators = outside(function)
+        .filter(|&(at, _, depth)| depth == 0 && function[at..].starts_with("::"))
+        .map(|(at, _, _)| at)
+        .filter(|at| !function[at + 2..].starts_with('<'))
+        .collect::<Vec<_>>();
+    let of = &function[..separators.pop()?];
+    Some(of.trim_end_matches(':'))
 }
 
 fn without_brackets(path: &str) -> String {
@@ -126,7 +144,7 @@ impl Argument {
     fn target(&self) -> Option<String> {
         match self.known()? {
             Known::Reference(to) => Some(to.clone()),
-            Known::Element(of) => Some(format!("{of}[]")),
+            Known::Element(of) => Some(joined(of, "[]")),
             _ => None,
         }
     }
@@ -186,7 +204,7 @@ impl Walk<'_> {
             let lent = arguments.iter().find_map(Argument::target);
             if let Some(of) = lent {
                 let cleanups = Cleanups {
-                    of: vec![(of, 0)],
+                    of: Branches::from([(of, 0)]),
                     ending: Ending::All,
                 };
                 state.known.insert(into_key, Known::Future(cleanups));
@@ -198,7 +216,7 @@ impl Walk<'_> {
                 if function.contains("AsyncDropGuard") =>
             {
                 let cleanups = Cleanups {
-                    of: vec![(of, 0)],
+                    of: Branches::from([(of, 0)]),
                     ending: Ending::All,
                 };
                 state.known.insert(into_key, Known::Future(cleanups));
@@ -210,9 +228,26 @@ impl Walk<'_> {
                     state.known.insert(into_key.clone(), polled);
                 }
             }
+            ("push" | "push_back", Some(of)) => {
+                // A list of cleanups, which are awaited later on.
+                let pushed = arguments.get(1).and_then(Argument::known);
+                if let Some(Known::Future(cleanups)) = pushed {
+                    let mut cleanups = cleanups.clone();
+                    if let Some(Known::Future(before)) = state.known.get(&of) {
+                        cleanups.of.extend(before.of.iter().cloned());
+                        cleanups.ending = combined(cleanups.ending, before.ending);
+                    }
+                    state.known.insert(of, Known::Future(cleanups));
+                }
+            }
             ("block_on" | "block_on_stream", _) => {
                 for argument in &arguments {
-                    if let Some(Known::Future(cleanups)) = argument.known() {
+                    let known = match argument.known() {
+                        // It may be pinned, and lent.
+                        Some(Known::Reference(to)) => state.known.get(to),
+                        known => known,
+                    };
+                    if let Some(Known::Future(cleanups)) = known {
                         if cleanups.ending == Ending::All {
                             let cleanups = cleanups.clone();
                             self.clean_all(&cleanups, state);
@@ -506,8 +541,13 @@ impl Walk<'_> {
             }
         }
         self.add_summaries(function, arguments, into_type, state, &mut of);
+        // What it returns is no future any more.
+        if name == "block_on" {
+            return;
+        }
         // A closure that cleans up, and is called at once.
-        if CALLERS.contains(&name) && !into_type.contains(['{', '+']) {
+        let is_future = into_type.contains('{') || into_type.contains("Future");
+        if CALLERS.contains(&name) && !is_future {
             for (cleaned, _) in of {
                 self.clean(&cleaned, state);
             }
@@ -546,8 +586,8 @@ impl Walk<'_> {
     }
 
     /// The cleanups of the futures that a call is given.
-    fn futures_of(arguments: &[Argument], state: &State) -> Vec<(String, u128)> {
-        let mut of = Vec::new();
+    fn futures_of(arguments: &[Argument], state: &State) -> Branches {
+        let mut of = Branches::new();
         for (position, argument) in arguments.iter().enumerate() {
             for (_, entry) in &argument.entries {
                 match entry {
@@ -559,7 +599,7 @@ impl Walk<'_> {
                             } else {
                                 *branch
                             };
-                            of.push((cleaned.clone(), branch));
+                            of.insert((cleaned.clone(), branch));
                         }
                     }
                     Entry::Known(Known::Reference(to)) => {
@@ -569,7 +609,7 @@ impl Walk<'_> {
                             } else {
                                 branch
                             };
-                            of.push((cleaned, branch));
+                            of.insert((cleaned, branch));
                         }
                     }
                     _ => {}
@@ -595,7 +635,7 @@ impl Walk<'_> {
             Some(Known::Reference(to)) if is_reference(into_type) => match name {
                 // What a guard derefs to is not the guard.
                 "deref" | "deref_mut" if self.is_guard(&first.written) => {
-                    Known::Reference(format!("{to}*"))
+                    Known::Reference(joined(to, "*"))
                 }
                 "index" | "index_mut" => Known::Element(to.clone()),
                 _ => Known::Reference(to.clone()),
@@ -611,7 +651,7 @@ impl Walk<'_> {
             Some(Known::Element(of)) => {
                 if self.closure_cleans(arguments) {
                     Known::Future(Cleanups {
-                        of: vec![(of.clone(), 0)],
+                        of: Branches::from([(of.clone(), 0)]),
                         ending: Ending::All,
                     })
                 } else {
@@ -644,7 +684,7 @@ impl Walk<'_> {
         arguments: &[Argument],
         into_type: &str,
         state: &mut State,
-        of: &mut Vec<(String, u128)>,
+        of: &mut Branches,
     ) {
         let lends = |argument: &Argument| {
             let lent = argument.target()?;
@@ -665,12 +705,12 @@ impl Walk<'_> {
                 .as_ref()
                 .is_some_and(|s| s.cleans.contains(&position))
             {
-                of.push((lent, 0));
+                of.insert((lent, 0));
             } else if let Some(called) = &called {
-                if called.returns_cleanup_of.contains(&position) {
-                    of.push((lent, 0));
-                } else if called.cleans.contains(&position) {
+                if called.cleans.contains(&position) {
                     now.push(lent);
+                } else if called.returns_cleanup_of.contains(&position) {
+                    of.insert((lent, 0));
                 }
             }
         }

@@ -11,7 +11,7 @@ pub(super) fn key(place: &Place, state: &State) -> String {
         match projection {
             Projection::Deref => match state.known.get(&key) {
                 Some(Known::Reference(to)) => key.clone_from(to),
-                Some(Known::Element(of)) => key = format!("{of}[]"),
+                Some(Known::Element(of)) => key = joined(of, "[]"),
                 _ => key.push('*'),
             },
             Projection::Field(field) => {
@@ -25,9 +25,21 @@ pub(super) fn key(place: &Place, state: &State) -> String {
             Projection::Index => key.push_str("[]"),
         }
     }
-    key
+    joined(&key, "")
 }
 
+/// Names a part of a place. Past a depth that nothing is looked for in, all parts are one:
+/// a loop that goes along a list would otherwise find a new place in each turn.
+pub(super) fn joined(key: &str, part: &str) -> String {
+    let mut joined = format!("{key}{part}");
+    let end = joined.match_indices(JOINTS).nth(MOST_JOINTS);
+    if let Some((end, _)) = end {
+        joined.truncate(end);
+    }
+    joined
+}
+
+const MOST_JOINTS: usize = 24;
 const JOINTS: [char; 4] = ['.', '/', '*', '['];
 
 /// Whether `key` is `whole`, or a part of it.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::types::{Owns, Types, is_future};
 
 use super::Given;
-use super::key::{is_within, wholes};
+use super::key::{is_within, joined, wholes};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Condition {
@@ -43,6 +43,11 @@ impl Owner {
     }
 }
 
+/// The places of guards, each with the branch of a `select!` in which it is cleaned up.
+///
+/// It is a set, because a loop may add the same ones again in each turn.
+pub(super) type Branches = BTreeSet<(String, u128)>;
+
 /// How the cleanups in a future come to their end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Ending {
@@ -59,7 +64,7 @@ pub(super) enum Ending {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Cleanups {
     /// The guards, each with the branch of a `select!` in which it is.
-    pub of: Vec<(String, u128)>,
+    pub of: Branches,
     pub ending: Ending,
 }
 
@@ -157,7 +162,7 @@ impl State {
 
     pub(super) fn put(&mut self, key: &str, entries: Vec<(String, Entry)>) {
         for (part, entry) in entries {
-            let key = format!("{key}{part}");
+            let key = joined(key, &part);
             match entry {
                 Entry::Owner(owner) => {
                     self.owners.insert(key, owner);

@@ -1,16 +1,23 @@
 //! Goes along the paths of one function.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::mir::{
     Block, Body, Operand, Place, Projection, Span, Statement, Terminator, Value, dereferenced,
 };
-use crate::types::{Owns, is_future, name_and_parameters};
+use crate::types::{Field, Owns, is_future, name_and_parameters};
 
 use super::calls::last_name;
-use super::key::{captured, is_foreign, key, wholes};
-use super::state::{Cleanups, Condition, Ending, Entry, Known, Owner, State};
+use super::key::{captured, is_foreign, joined, key, wholes};
+use super::state::{Branches, Cleanups, Condition, Ending, Entry, Known, Owner, State};
 use super::{Finding, Given, Gives, Kind, Krate, Outcome, Summary, Way, type_key};
+
+/// How the compiler calls operators. Some have `WithOverflow` or `Unchecked` at their end.
+const OPERATORS: [&str; 19] = [
+    "Add", "Sub", "Mul", "Div", "Rem", "BitXor", "BitAnd", "BitOr", "Shl", "Shr", "Eq", "Lt", "Le",
+    "Ne", "Ge", "Gt", "Cmp", "Not", "Neg",
+];
 
 /// More than this many states, and the function is not looked at to its end.
 const MOST_STATES: usize = 20_000;
@@ -58,6 +65,8 @@ pub(super) fn look_at(krate: &Krate, body: &Body) -> Outcome {
             given_up: false,
         };
         walk.run();
+        // What was emptied once stays so, or two views of a loop could alternate.
+        walk.emptied.extend(emptied.iter().cloned());
         if walk.emptied == emptied || walk.given_up {
             let confirmed = walk.confirmed;
             let numbered = (0_u32..).zip(walk.candidates);
@@ -98,6 +107,7 @@ impl Walk<'_> {
         self.lend_captured(&mut start);
         self.first = Some(first);
         self.find_resume_points(&body.blocks[&first]);
+        // Their hashes, because the states of a large function would fill the memory.
         let mut seen = HashSet::new();
         let mut work = vec![(first, start)];
         while let Some((number, mut state)) = work.pop() {
@@ -107,7 +117,7 @@ impl Walk<'_> {
             if let Some(live) = self.live.get(&number) {
                 state.keep(live);
             }
-            if block.cleanup || !seen.insert((number, state.clone())) {
+            if block.cleanup || !seen.insert(hash(number, &state)) {
                 continue;
             }
             if seen.len() > MOST_STATES {
@@ -358,7 +368,7 @@ impl Walk<'_> {
                         return Some((String::new(), Entry::Known(lent.clone())));
                     }
                 }
-                Known::Reference(format!("{from}*"))
+                Known::Reference(joined(from, "*"))
             }
             _ => return None,
         };
@@ -415,6 +425,10 @@ impl Walk<'_> {
             return;
         }
         let last = last_name(name);
+        // The result of an operator is a number or a `bool`.
+        if last != type_name && is_operator(name) {
+            return;
+        }
         let variant = if name.is_empty() || name == "[]" || last == type_name {
             String::new()
         } else {
@@ -487,8 +501,8 @@ impl Walk<'_> {
         name: &str,
         captured: &[Vec<(String, Entry)>],
         state: &State,
-    ) -> Vec<(String, u128)> {
-        let mut of = Vec::new();
+    ) -> Branches {
+        let mut of = Branches::new();
         let mut summary = None;
         for (position, entries) in captured.iter().enumerate() {
             for (_, entry) in entries {
@@ -506,7 +520,7 @@ impl Walk<'_> {
                             self.krate.summary_of_type(name).unwrap_or_default()
                         });
                         if summary.cleans.contains(&position) {
-                            of.push((to.clone(), 0));
+                            of.insert((to.clone(), 0));
                         }
                     }
                     Entry::Known(Known::Element(container)) => {
@@ -514,7 +528,7 @@ impl Walk<'_> {
                             self.krate.summary_of_type(name).unwrap_or_default()
                         });
                         if summary.cleans.contains(&position) {
-                            of.push((format!("{container}[]"), 0));
+                            of.insert((joined(container, "[]"), 0));
                         }
                     }
                     Entry::Known(Known::Future(cleanups)) => of.extend(cleanups.of.clone()),
@@ -546,16 +560,16 @@ impl Walk<'_> {
         let Some(owner) = state.owners.get_mut(&whole) else {
             return;
         };
-        let mut name_and_content = name_and_parameters(&owner.written_type);
-        if let ("Box", Some(content)) = (name_and_content.0, name_and_content.1.first()) {
-            name_and_content = name_and_parameters(content);
+        let mut written = owner.written_type.as_str();
+        if let ("Box", [content, ..]) = (
+            name_and_parameters(written).0,
+            &name_and_parameters(written).1[..],
+        ) {
+            written = content;
         }
-        let name = name_and_content.0;
-        if let Some(fields) = self.krate.types.own.get(name) {
-            let all = fields.iter().all(|(position, _, _)| {
-                let field = format!(".{position}");
-                owner.without.contains(&field)
-            });
+        if let Some(fields) = self.krate.types.owning_fields(written) {
+            let mut fields = fields.iter();
+            let all = fields.all(|field| owner.without.contains(&format!(".{}", field.position)));
             if all {
                 owner.condition = Condition::Clean;
             }
@@ -735,28 +749,21 @@ impl Walk<'_> {
 
     /// A type's own cleanup must clean up the guards in its fields, which are dropped right after it.
     fn fields_left(&mut self, block: u32, state: &mut State) {
-        let (Some(outer), true) = (
-            self.body
-                .name
-                .strip_suffix("::async_drop_impl::{closure#0}"),
-            !self.resume.is_empty() || self.body.name.ends_with("{closure#0}"),
-        ) else {
+        let is_cleanup = self.body.name.ends_with("::async_drop_impl::{closure#0}");
+        let Some(written) = self.types_of_self().filter(|_| is_cleanup) else {
             return;
         };
-        let Some(written) = self.types_of_self() else {
+        let Some(fields) = self.krate.types.owning_fields(&written) else {
             return;
         };
-        let type_name = name_and_parameters(&written).0.to_owned();
-        let file = outer
-            .find("<impl at ")
-            .and_then(|at| outer[at + "<impl at ".len()..].split(':').next());
-        let file = file.unwrap_or_default();
-        let Some(fields) = self.krate.types.fields_in(file, &type_name) else {
-            return;
-        };
-        for (position, name, written) in fields {
+        for Field {
+            position,
+            name,
+            written,
+        } in fields
+        {
             // What may be empty need not be cleaned up.
-            if self.krate.types.owns(written) != Owns::Guard {
+            if self.krate.types.owns(&written) != Owns::Guard {
                 continue;
             }
             let key = format!("^0.{position}");
@@ -771,7 +778,7 @@ impl Walk<'_> {
             self.report_now(
                 Kind::Inside,
                 format!("self.{name}"),
-                written.clone(),
+                written,
                 None,
                 None,
                 way,
@@ -960,6 +967,19 @@ impl Walk<'_> {
     }
 }
 
+fn hash(block: u32, state: &State) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (block, state).hash(&mut hasher);
+    hasher.finish()
+}
+
+fn is_operator(name: &str) -> bool {
+    OPERATORS.iter().any(|operator| {
+        let rest = name.strip_prefix(operator);
+        rest.is_some_and(|rest| matches!(rest, "" | "WithOverflow" | "Unchecked"))
+    })
+}
+
 /// Whether the compiler reads the pointer in a box, to reach what is in it.
 fn is_pointer_of_box(place: &str, written: &str) -> bool {
     place.ends_with(".0.0") && name_and_parameters(written).0 == "NonNull"
@@ -1032,13 +1052,13 @@ fn holds_at_most_one(written: &str) -> bool {
 }
 
 /// The cleanups of the futures in a place, each with the number of its part.
-pub(super) fn futures_within(place: &str, state: &State) -> Vec<(String, u128)> {
-    let mut found = Vec::new();
+pub(super) fn futures_within(place: &str, state: &State) -> Branches {
+    let mut found = Branches::new();
     collect_futures(place, state, 4, &mut found);
     found
 }
 
-fn collect_futures(place: &str, state: &State, depth: u32, found: &mut Vec<(String, u128)>) {
+fn collect_futures(place: &str, state: &State, depth: u32, found: &mut Branches) {
     let Some(depth) = depth.checked_sub(1) else {
         return;
     };
@@ -1055,10 +1075,10 @@ fn collect_futures(place: &str, state: &State, depth: u32, found: &mut Vec<(Stri
             }
             // A future that was pinned before is borrowed, and so are those of a macro.
             Entry::Known(Known::Reference(to)) if to != place => {
-                let mut inner = Vec::new();
+                let mut inner = Branches::new();
                 collect_futures(&to, state, depth, &mut inner);
                 for (of, branch) in inner {
-                    found.push((of, number.unwrap_or(branch)));
+                    found.insert((of, number.unwrap_or(branch)));
                 }
             }
             _ => {}

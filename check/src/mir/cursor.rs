@@ -3,7 +3,7 @@
 /// The bytes of `text` that stand outside of texts and characters, each with the number of brackets that are open around it.
 ///
 /// An opening bracket counts as outside of itself, and so does a closing one.
-pub(super) fn outside(text: &str) -> impl Iterator<Item = (usize, u8, usize)> + '_ {
+pub(crate) fn outside(text: &str) -> impl Iterator<Item = (usize, u8, usize)> + '_ {
     let bytes = text.as_bytes();
     let mut at = 0;
     let mut depth = 0_usize;
@@ -92,7 +92,7 @@ pub fn split_commas(text: &str) -> Vec<&str> {
 }
 
 /// The first position of `needle` outside of brackets and texts.
-pub(super) fn find_outside(text: &str, needle: &str) -> Option<usize> {
+pub(crate) fn find_outside(text: &str, needle: &str) -> Option<usize> {
     outside(text)
         .find(|&(at, _, depth)| depth == 0 && text.as_bytes()[at..].starts_with(needle.as_bytes()))
         .map(|(at, _, _)| at)

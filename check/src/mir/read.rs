@@ -49,9 +49,14 @@ pub fn functions(text: &str) -> Vec<FunctionText<'_>> {
 }
 
 impl FunctionText<'_> {
-    /// Whether a word that makes a function interesting stands anywhere in it.
+    /// Whether a word that makes a function interesting stands anywhere in it, but for its texts.
     pub fn mentions(&self, word: &str) -> bool {
-        self.header.contains(word) || self.lines.contains(word)
+        let in_text = |at: usize| {
+            let start = self.lines[..at].rfind('\n').map_or(0, |end| end + 1);
+            self.lines[start..at].matches('"').count() % 2 == 1
+        };
+        let mut found = self.lines.match_indices(word);
+        self.header.contains(word) || found.any(|(at, _)| !in_text(at))
     }
 
     /// Reads the function. What was not understood stands in [`Body::refused`].

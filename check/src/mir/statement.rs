@@ -201,10 +201,12 @@ fn operand(text: &str) -> Option<Operand> {
         return Some(Operand::Const(constant.to_owned()));
     }
     // There are questions to the compiler, too, such as `ub_checks`. What reads a local is none of them.
-    let reads_a_local = text
-        .as_bytes()
-        .windows(2)
-        .any(|pair| pair[0] == b'_' && pair[1].is_ascii_digit());
+    let bytes = text.as_bytes();
+    let reads_a_local = bytes.windows(2).enumerate().any(|(at, pair)| {
+        // `close_2` is the name of a function.
+        let in_a_name = at > 0 && (bytes[at - 1] == b'_' || bytes[at - 1].is_ascii_alphanumeric());
+        pair[0] == b'_' && pair[1].is_ascii_digit() && !in_a_name
+    });
     (!reads_a_local).then(|| Operand::Const(text.to_owned()))
 }
 
@@ -276,7 +278,8 @@ fn build(text: &str) -> Option<Value> {
     let operands = split_commas(operands)
         .into_iter()
         .map(|part| {
-            let part = part.split("; ").next().unwrap_or(part);
+            // The length of an array that repeats one value.
+            let part = find_outside(part, "; ").map_or(part, |at| &part[..at]);
             // The fields of a struct have names.
             let unnamed = part
                 .split_once(": ")
@@ -292,19 +295,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_array_in_a_closure() {
+        let line =
+            "_2 = {closure@tests/a.rs:2:5: 2:7} { guards: move (_1.0: [(&str, Guard); 4]) };";
+        assert!(
+            matches!(
+                read(line),
+                Some(Line::Statement(Statement::Assign(_, Value::Build(_, operands))))
+                    if matches!(operands[..], [Operand::Move(_)])
+            ),
+            "{line}"
+        );
+    }
+
+    #[test]
     fn values_that_read_no_operand() {
         for value in [
             "close as for<'a> fn(&'a mut A) -> B (PointerCoercion(ReifyFnPointer(Safe), Implicit))",
             "<<S as Sink<I>>::Error as Into<E>>::into as fn(E) -> E (PointerCoercion(ReifyFnPointer(Safe), Implicit))",
             "Len((*_2))",
             "&/*tls*/ CONTEXT::{constant#0}::{closure#0}::VAL",
+            "build(solution_6::close)",
         ] {
             let line = format!("_3 = {value};");
             assert!(
                 matches!(
                     read(&line),
                     Some(Line::Statement(Statement::Assign(_, Value::Build(_, operands))))
-                        if operands.is_empty()
+                        if operands.iter().all(|operand| operand.place().is_none())
                 ),
                 "{line}"
             );

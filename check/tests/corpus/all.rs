@@ -21,6 +21,7 @@ mod futures;
 mod loops;
 mod owners;
 mod paths;
+mod same_names;
 mod shapes;
 mod silenced;
 

@@ -102,3 +102,33 @@ pub async fn rotated(session: &mut AsyncDropGuard<Session>) -> Result<(), Failed
     *session = open();
     Ok(())
 }
+
+// finds: nothing
+pub fn cleans_up_at_once<T: AsyncDrop + std::fmt::Debug>(
+    guard: &mut AsyncDropGuard<T>,
+) -> Result<(), T::Error> {
+    ::futures::executor::block_on(guard.async_drop())
+}
+
+// finds: nothing
+pub fn cleaned_up_without_a_task() {
+    let mut session = open();
+    assert!(cleans_up_at_once(&mut session).is_ok());
+    session.0 += 1;
+}
+
+// finds: nothing
+pub fn polled_until_it_has_ended() {
+    let mut session = open();
+    let mut cleanup = Box::pin(session.async_drop());
+    ::futures::executor::block_on(&mut cleanup).unwrap();
+}
+
+// finds: nothing
+pub fn cleaned_up_in_a_closure() {
+    let mut session = open();
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        cleans_up_at_once(&mut session)
+    }));
+    result.unwrap().unwrap();
+}

@@ -71,3 +71,56 @@ pub async fn replaced_in_a_loop() -> Result<(), Failed> {
     }
     session.async_drop().await
 }
+
+/// A flag beside a guard.
+pub struct Noted {
+    session: AsyncDropGuard<Session>,
+    any: bool,
+}
+
+impl Noted {
+    // finds: nothing
+    pub fn note(&mut self, numbers: &[u8]) {
+        for number in numbers {
+            self.any |= *number > 1;
+        }
+    }
+}
+
+pub struct Node {
+    session: AsyncDropGuard<Session>,
+    next: Option<Box<Node>>,
+}
+
+// finds: nothing
+pub fn along_a_list(mut node: &mut Node) {
+    while let Some(next) = &mut node.next {
+        node = next;
+    }
+    node.session.0 += 1;
+}
+
+// finds: dropped-inside end
+pub fn a_list_that_is_built(length: u8) {
+    let mut list: Option<Box<Node>> = None;
+    for _ in 0..length {
+        let next = list;
+        list = Some(Box::new(Node {
+            session: open(),
+            next,
+        }));
+    }
+}
+
+// finds: nothing
+pub async fn all_at_once(count: u8) {
+    let mut sessions = Vec::new();
+    for _ in 0..count {
+        sessions.push(open());
+    }
+    let mut cleanups = Vec::new();
+    for session in &mut sessions {
+        cleanups.push(session.async_drop());
+    }
+    ::futures::future::join_all(cleanups).await;
+}
