@@ -17,6 +17,7 @@ impl AsyncDrop for Lease {
     }
 }
 
+// ANCHOR: shown
 fn lease(path: Option<&'static str>) -> Option<AsyncDropGuard<Lease>> {
     path.map(|path| Lease { path }).map(AsyncDropGuard::new)
 }
@@ -24,6 +25,7 @@ fn lease(path: Option<&'static str>) -> Option<AsyncDropGuard<Lease>> {
 fn lease_with_its_line(path: Option<&'static str>) -> Option<AsyncDropGuard<Lease>> {
     path.map(|path| AsyncDropGuard::new(Lease { path }))
 }
+// ANCHOR_END: shown
 
 fn main() {
     incident::set_hook(Box::new(|incident| {
@@ -33,6 +35,10 @@ fn main() {
             false => println!("forgotten, created in the standard library"),
         }
     }));
+    // ANCHOR: shown
+
+    // In `main`:
     drop(lease(Some("invoices.lock")));
     drop(lease_with_its_line(Some("invoices.lock")));
+    // ANCHOR_END: shown
 }

@@ -12,7 +12,7 @@ struct Script {
     engine: Engine,
 }
 
-// ANCHOR: shown
+// ANCHOR: script
 async fn unload(script: Script) -> io::Result<()> {
     task::yield_now().await;
     script
@@ -36,7 +36,9 @@ async fn run(engine: Engine, reaper: ReaperHandle, name: &'static str) {
         eprintln!("{name}: {error}");
     }
 }
+// ANCHOR_END: script
 
+// ANCHOR: set
 #[tokio::main(flavor = "multi_thread")]
 async fn main() -> anyhow::Result<()> {
     let on_one_thread = async {
@@ -58,4 +60,4 @@ async fn main() -> anyhow::Result<()> {
     };
     LocalSet::new().run_until(on_one_thread).await
 }
-// ANCHOR_END: shown
+// ANCHOR_END: set

@@ -6,6 +6,7 @@ use tokio::task::{self, LocalSet};
 
 type Bus = Rc<RefCell<BTreeSet<&'static str>>>;
 
+// ANCHOR: cleanup
 /// A round trip to the server of the bus.
 async fn remove(bus: Bus, name: &str) -> io::Result<()> {
     task::yield_now().await;
@@ -29,6 +30,7 @@ impl AsyncDrop for Rule {
         SendWrapper::new(remove(bus, self.name)).await
     }
 }
+// ANCHOR_END: cleanup
 // ANCHOR_END: wrapped
 
 impl Rule {
@@ -40,6 +42,7 @@ impl Rule {
     }
 }
 
+// ANCHOR: used
 async fn listen() -> anyhow::Result<()> {
     let bus = Bus::default();
     with_async_drop_2!(rule = Rule::add("volume", &bus), {
@@ -63,6 +66,7 @@ async fn listen() -> anyhow::Result<()> {
     println!("after the cancellation: {:?}", bus.borrow());
     Ok(())
 }
+// ANCHOR_END: used
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {

@@ -19,7 +19,7 @@ impl AsyncDrop for Client {
     }
 }
 
-// ANCHOR: hand_on
+// ANCHOR: accept
 /// Returns the guard, so the caller has to clean up.
 async fn accept(listener: &TcpListener) -> io::Result<AsyncDropGuard<Client>> {
     let (stream, _) = listener.accept().await?;
@@ -27,7 +27,9 @@ async fn accept(listener: &TcpListener) -> io::Result<AsyncDropGuard<Client>> {
     let goodbye = b"goodbye\n";
     Ok(AsyncDropGuard::new(Client { stream, goodbye }))
 }
+// ANCHOR_END: accept
 
+// ANCHOR: serve
 /// Takes the guard, so this function cleans up.
 async fn serve(client: AsyncDropGuard<Client>) -> io::Result<()> {
     with_async_drop_2!(client, {
@@ -35,18 +37,20 @@ async fn serve(client: AsyncDropGuard<Client>) -> io::Result<()> {
         echo(&mut client).await
     })
 }
+// ANCHOR_END: serve
 
+// ANCHOR: greet
 /// Borrows the client, which `serve` still owns.
 async fn greet(client: &mut Client) -> io::Result<()> {
     client.stream.write_all(b"ready\n").await
 }
+// ANCHOR_END: greet
 
 async fn echo(client: &mut Client) -> io::Result<()> {
     let mut line = String::new();
     client.stream.read_line(&mut line).await?;
     client.stream.write_all(line.as_bytes()).await
 }
-// ANCHOR_END: hand_on
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -54,12 +58,10 @@ async fn main() -> io::Result<()> {
     let mut visitor = TcpStream::connect(listener.local_addr()?).await?;
     visitor.write_all(b"status?\n").await?;
 
-    // ANCHOR: hand_on
-
-    // In `main`:
+    // ANCHOR: main
     let client = accept(&listener).await?;
     let served = tokio::spawn(serve(client)).await?;
-    // ANCHOR_END: hand_on
+    // ANCHOR_END: main
     served?;
 
     let mut heard = String::new();

@@ -4,23 +4,23 @@ use std::path::{Path, PathBuf};
 use tokio::fs::{self, File};
 use tokio::io::{AsyncWriteExt, BufWriter};
 
-// ANCHOR: draft
+// ANCHOR: value
 /// A page that is written beside its place, and removed unless it is published.
 #[derive(Debug)]
 struct Draft {
     out: BufWriter<File>,
     path: PathBuf,
 }
+// ANCHOR_END: value
 
 impl Draft {
-    // ANCHOR_END: draft
     fn create(path: PathBuf) -> io::Result<AsyncDropGuard<Self>> {
         let file = File::from_std(std::fs::File::create_new(&path)?);
         let out = BufWriter::new(file);
         Ok(AsyncDropGuard::new(Self { out, path }))
     }
 
-    // ANCHOR: draft
+    // ANCHOR: publish
     /// Moves the page to its place. Even after an error, no draft is left.
     async fn publish(this: AsyncDropGuard<Self>, place: &Path) -> io::Result<()> {
         let (this, ()) = async_drop_on_err(this, async |draft| {
@@ -34,8 +34,10 @@ impl Draft {
         drop(this.unsafe_into_inner_dont_drop());
         Ok(())
     }
+    // ANCHOR_END: publish
 }
 
+// ANCHOR: value
 #[async_trait]
 impl AsyncDrop for Draft {
     type Error = io::Error;
@@ -48,7 +50,9 @@ impl AsyncDrop for Draft {
         }
     }
 }
+// ANCHOR_END: value
 
+// ANCHOR: used
 async fn write_page(draft: PathBuf, place: &Path) -> io::Result<()> {
     let draft = Draft::create(draft)?;
     let (draft, ()) = async_drop_on_err(draft, async |draft| {
@@ -57,7 +61,7 @@ async fn write_page(draft: PathBuf, place: &Path) -> io::Result<()> {
     .await?;
     Draft::publish(draft, place).await
 }
-// ANCHOR_END: draft
+// ANCHOR_END: used
 
 #[tokio::main]
 async fn main() -> io::Result<()> {

@@ -1,4 +1,4 @@
-use asyncdrop::{AsyncDropWith, with_async_drop_2};
+use asyncdrop::AsyncDropWith;
 use std::io;
 use tokio::fs::{self, File};
 use tokio::io::{AsyncWriteExt, BufWriter};
@@ -15,11 +15,10 @@ async fn main() -> io::Result<()> {
     let path = folder.path().join("uploads.log");
 
     let file = File::create(&path).await?;
-    let log = AsyncDropWith::new(BufWriter::new(file), close);
-    with_async_drop_2!(log, {
-        log.write_all(b"report.csv: stored\n").await?;
-        log.write_all(b"photo.jpg: stored\n").await
-    })?;
+    let mut log = AsyncDropWith::new(BufWriter::new(file), close);
+    let written = log.write_all(b"report.csv: stored\n").await;
+    let closed = log.async_drop().await;
+    written.and(closed)?;
 
     print!("{}", fs::read_to_string(&path).await?);
     Ok(())

@@ -18,7 +18,6 @@ async fn main() -> io::Result<()> {
     // ANCHOR: broken
     let mut log = AsyncDropWith::new(BufWriter::new(file), close);
     log.write_all(b"report.csv: stored\n").await?;
-    log.write_all(b"photo.jpg: stored\n").await?;
     // ANCHOR_END: broken
 
     print!("{}", fs::read_to_string(&path).await?);

@@ -6,10 +6,12 @@ use tokio::time::{sleep, timeout};
 
 // ANCHOR: session
 pub mod smtp {
+    // ANCHOR_END: session
     use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
     use std::io;
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
+    // ANCHOR: session
     /// A session with a mail server, which wants to hear `QUIT` and confirms it.
     #[derive(Debug)]
     pub struct Session {
@@ -42,7 +44,9 @@ pub mod smtp {
         }
         // ANCHOR: session
     }
+    // ANCHOR_END: session
 
+    // ANCHOR: cleanup
     #[async_trait]
     impl AsyncDrop for Session {
         type Error = io::Error;
@@ -53,7 +57,7 @@ pub mod smtp {
             confirmed(b"221", &self.answer)
         }
     }
-    // ANCHOR_END: session
+    // ANCHOR_END: cleanup
 
     async fn expect(code: &[u8], stream: &mut BufReader<DuplexStream>) -> io::Result<()> {
         let mut answer = Vec::new();
@@ -98,9 +102,7 @@ async fn slow_server(stream: DuplexStream) -> io::Result<Vec<String>> {
 async fn main() -> io::Result<()> {
     let (ours, theirs) = duplex(64);
     let server = tokio::spawn(slow_server(theirs));
-    // ANCHOR: session
-
-    // In `main`:
+    // ANCHOR: quit
     let mut session = Session::open(ours).await?;
     let greeted = session.greet().await;
 
@@ -114,6 +116,6 @@ async fn main() -> io::Result<()> {
     };
     println!("greeted: {greeted:?}, quit: {quit:?}");
     println!("the server heard {:?}", server.await??);
-    // ANCHOR_END: session
+    // ANCHOR_END: quit
     Ok(())
 }

@@ -18,7 +18,6 @@ impl Upload {
     }
 }
 
-// ANCHOR: shown
 #[async_trait]
 impl AsyncDrop for Upload {
     type Error = io::Error;
@@ -31,11 +30,12 @@ impl AsyncDrop for Upload {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let mut upload = AsyncDropGuard::new(Upload { store_is_busy: 1 });
+    // ANCHOR: shown
     for attempt in 1..=3 {
         match upload.async_drop().await {
             Ok(()) => return println!("attempt {attempt}: discarded"),
             Err(error) => println!("attempt {attempt}: {error}"),
         }
     }
+    // ANCHOR_END: shown
 }
-// ANCHOR_END: shown

@@ -2,7 +2,7 @@ use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2};
 use std::io;
 use store::Store;
 
-// ANCHOR: upload
+// ANCHOR: new
 /// An upload that is completed or, in its cleanup, aborted.
 #[derive(Debug)]
 struct Upload {
@@ -22,7 +22,9 @@ impl Upload {
             is_completed: false,
         })
     }
+    // ANCHOR_END: new
 
+    // ANCHOR: steps
     async fn append(&mut self, part: &[u8]) -> io::Result<()> {
         self.store.append(self.id, part).await
     }
@@ -32,8 +34,10 @@ impl Upload {
         self.is_completed = true;
         Ok(())
     }
+    // ANCHOR_END: steps
 }
 
+// ANCHOR: cleanup
 #[async_trait]
 impl AsyncDrop for Upload {
     type Error = io::Error;
@@ -45,7 +49,7 @@ impl AsyncDrop for Upload {
         self.store.abort(self.id).await
     }
 }
-// ANCHOR_END: upload
+// ANCHOR_END: cleanup
 
 // ANCHOR: main
 #[tokio::main]

@@ -80,12 +80,15 @@ async fn read_header(client: &mut Client) -> io::Result<(String, usize)> {
         .ok_or_else(|| io::Error::other("the first line is not a name and a length"))
 }
 
-// ANCHOR: receive
 /// Sends what a client uploads on to the store, in parts.
 async fn receive(client: &mut Client, store: &Store) -> anyhow::Result<String> {
     let (name, mut left) = read_header(client).await?;
     let upload = Upload::new(store, &name);
+    // ANCHOR: name
     let stored: anyhow::Result<()> = with_async_drop_2!(upload, {
+        // The steps with their contexts.
+        // ANCHOR_END: name
+        // ANCHOR: steps
         while left > 0 {
             let mut part = vec![0; left.min(64 * 1024)];
             let read = client.read_exact(&mut part).await;
@@ -94,12 +97,14 @@ async fn receive(client: &mut Client, store: &Store) -> anyhow::Result<String> {
             left -= part.len();
         }
         upload.complete().await.context("completing the upload")
+        // ANCHOR_END: steps
+        // ANCHOR: name
     });
     stored.with_context(|| name.clone())?;
+    // ANCHOR_END: name
     client.write_all(b"stored\n").await?;
     Ok(name)
 }
-// ANCHOR_END: receive
 
 /// Serves two clients, one after the other. The log has a line for each.
 async fn serve(listener: TcpListener, store: &Store, log: &mut Log) -> anyhow::Result<()> {

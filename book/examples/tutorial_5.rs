@@ -124,7 +124,9 @@ async fn handle(client: TcpStream, store: Store, reaper: ReaperHandle) -> String
         Err(_) => "failed: too slow\n".to_owned(),
     }
 }
+// ANCHOR_END: handle
 
+// ANCHOR: tasks
 /// Serves two clients at the same time.
 async fn serve(
     listener: TcpListener,
@@ -142,7 +144,7 @@ async fn serve(
     }
     Ok(())
 }
-// ANCHOR_END: handle
+// ANCHOR_END: tasks
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

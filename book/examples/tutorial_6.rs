@@ -121,7 +121,7 @@ async fn handle(client: TcpStream, store: Store, reaper: ReaperHandle) -> String
     }
 }
 
-// ANCHOR: loop
+// ANCHOR: line
 /// Writes a client's line.
 async fn write(log: &mut Log, line: Result<String, JoinError>) -> io::Result<()> {
     let line = match line {
@@ -131,15 +131,14 @@ async fn write(log: &mut Log, line: Result<String, JoinError>) -> io::Result<()>
     };
     log.write_all(line.as_bytes()).await
 }
-// ANCHOR_END: loop
+// ANCHOR_END: line
 
 // ANCHOR: finish
 /// How long the clients have, when the server is stopped, to finish their uploads.
 const GRACE: Duration = Duration::from_secs(1);
 
 // ANCHOR_END: finish
-// ANCHOR: loop
-
+// ANCHOR: stop_or_client
 /// Serves all clients that come until `stop`.
 async fn serve(
     listener: TcpListener,
@@ -157,10 +156,16 @@ async fn serve(
                 let (client, _) = accepted?;
                 clients.spawn(handle(client, store.clone(), reaper.handle()));
             }
+            // ANCHOR_END: stop_or_client
+            // ANCHOR: line
+
+            // In the `select!`:
             Some(line) = clients.join_next() => write(log, line).await?,
+            // ANCHOR_END: line
+            // ANCHOR: stop_or_client
         }
     }
-    // ANCHOR_END: loop
+    // ANCHOR_END: stop_or_client
     // ANCHOR: finish
     drop(listener);
     let deadline = Instant::now() + GRACE;

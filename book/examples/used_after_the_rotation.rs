@@ -51,14 +51,18 @@ async fn close_if_full(log: &mut AsyncDropGuard<LogFile>) -> io::Result<()> {
     }
     Ok(())
 }
+// ANCHOR_END: shown
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
+    // ANCHOR: shown
+
+    // In `main`:
     let mut log = LogFile::create(1)?;
     for line in ["started", "listening", "stopped"] {
         log.write(line).await?;
         close_if_full(&mut log).await?;
     }
+    // ANCHOR_END: shown
     log.async_drop().await
 }
-// ANCHOR_END: shown

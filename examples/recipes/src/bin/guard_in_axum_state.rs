@@ -44,7 +44,7 @@ async fn write(document: &str) {
     }
 }
 
-// ANCHOR: shown
+// ANCHOR: handler
 struct App {
     /// This instance serves that part of the documents, and no other does.
     shard: Reaped<Lock>,
@@ -66,7 +66,9 @@ async fn save(
     lock.async_drop().await.map_err(failed)?;
     Ok(format!("saved {document} in {}\n", app.shard.as_str()))
 }
+// ANCHOR_END: handler
 
+// ANCHOR: serve
 /// How long requests may still take once we were told to stop.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -89,7 +91,7 @@ async fn serve(
         () = late => Err(io::ErrorKind::TimedOut.into()),
     }
 }
-// ANCHOR_END: shown
+// ANCHOR_END: serve
 
 async fn send(address: SocketAddr, document: &str) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address).await?;

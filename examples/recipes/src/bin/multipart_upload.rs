@@ -18,7 +18,7 @@ use object_store::{Error, MultipartId, PutPayload, PutResult, Result};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf, repeat};
 use tokio::time::timeout;
 
-// ANCHOR: shown
+// ANCHOR: upload
 /// S3 takes no smaller part, except for the last one.
 const PART: u64 = 5 * 1024 * 1024;
 
@@ -56,7 +56,9 @@ impl Upload {
         }
     }
 }
+// ANCHOR_END: upload
 
+// ANCHOR: back_up
 async fn back_up(
     reaper: &ReaperHandle,
     store: Arc<dyn MultipartStore>,
@@ -72,7 +74,7 @@ async fn back_up(
     AsyncDropWith::into_inner(Reaped::into_guard(upload));
     Ok(())
 }
-// ANCHOR_END: shown
+// ANCHOR_END: back_up
 
 /// A store in memory, which says what it does, and can't abort the upload of Wednesday.
 #[derive(Debug, Default)]
