@@ -51,6 +51,10 @@
 //! # }
 //! ```
 //!
+//! A `?` directly after `write_all` would drop the guard before its cleanup, and the guard would panic.
+//! So we keep the result in `sent`, clean up, and return the error after that.
+//! The scope [`with_async_drop_2!`] does this for you.
+//!
 //! # What is in the crate
 //!
 //! | to | use |

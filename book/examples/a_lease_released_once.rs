@@ -10,6 +10,7 @@ struct Lease {
     /// What is left of the message that gives the lease back.
     release: &'static [u8],
 }
+// ANCHOR_END: shown
 
 impl Lease {
     fn new(registry: DuplexStream) -> AsyncDropGuard<Self> {
@@ -25,15 +26,17 @@ impl Lease {
 impl AsyncDrop for Lease {
     type Error = io::Error;
 
+    // ANCHOR: shown
+
+    // In `impl AsyncDrop for Lease`:
     async fn async_drop_impl(&mut self) -> io::Result<()> {
         // It takes from `release` what it has written, so the next call goes on with the rest.
         self.registry.write_all_buf(&mut self.release).await?;
         self.registry.read_u8().await?;
         Ok(())
     }
+    // ANCHOR_END: shown
 }
-
-// ANCHOR_END: shown
 
 /// Confirms every line, and returns them all when the client is gone.
 async fn registry(stream: DuplexStream) -> io::Result<Vec<String>> {
@@ -47,6 +50,7 @@ async fn registry(stream: DuplexStream) -> io::Result<Vec<String>> {
 }
 
 // ANCHOR: shown
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     for cut in Sweep::new() {
@@ -55,8 +59,8 @@ async fn main() -> io::Result<()> {
 
         testing::run(Duration::from_secs(5), async |reaper| {
             let mut lease = reaper.adopt(Lease::new(ours));
-            cut.run(async { lease.async_drop().await }).await;
-            Ok::<_, io::Error>(())
+            let released = cut.run(async { lease.async_drop().await }).await;
+            released.unwrap_or(Ok(()))
         })
         .await?;
         assert_eq!(registry.await??, ["release 7"], "{cut}");

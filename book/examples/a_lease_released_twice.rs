@@ -3,6 +3,7 @@ use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 use std::io;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
+// ANCHOR: shown
 #[derive(Debug)]
 struct Lease {
     registry: DuplexStream,
@@ -19,6 +20,7 @@ impl AsyncDrop for Lease {
         Ok(())
     }
 }
+// ANCHOR_END: shown
 
 /// Confirms every line, and returns them all when the client is gone.
 async fn registry(stream: DuplexStream) -> io::Result<Vec<String>> {
@@ -31,6 +33,8 @@ async fn registry(stream: DuplexStream) -> io::Result<Vec<String>> {
     Ok(heard)
 }
 
+// ANCHOR: shown
+// In your crate this is a #[tokio::test].
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     for n in 1.. {
@@ -52,3 +56,4 @@ async fn main() -> io::Result<()> {
     }
     Ok(())
 }
+// ANCHOR_END: shown

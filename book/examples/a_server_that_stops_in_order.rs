@@ -66,6 +66,7 @@ impl Session {
         self.client.shutdown().await
     }
 }
+// ANCHOR_END: session
 
 #[async_trait]
 impl AsyncDrop for Session {
@@ -80,7 +81,6 @@ impl AsyncDrop for Session {
         }
     }
 }
-// ANCHOR_END: session
 
 impl Session {
     async fn greet(&mut self) -> io::Result<()> {
@@ -105,13 +105,13 @@ fn log(ended: Result<io::Result<()>, JoinError>) {
     }
 }
 
-// ANCHOR: accept
 /// Owns the listener, so no one can connect after it has returned.
 async fn accept(
     listener: TcpListener,
     stop: impl Future<Output = ()>,
     mut start: impl FnMut(TcpStream),
 ) {
+    // ANCHOR: accept
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
@@ -126,10 +126,9 @@ async fn accept(
             () = &mut stop => return,
         }
     }
+    // ANCHOR_END: accept
 }
-// ANCHOR_END: accept
 
-// ANCHOR: serve
 type Failures = Vec<Box<dyn Error>>;
 
 async fn serve(
@@ -137,6 +136,7 @@ async fn serve(
     stop: impl Future<Output = ()>,
     mut journal: AsyncDropGuard<Journal>,
 ) -> Failures {
+    // ANCHOR: accepting
     let reaper = AsyncDropReaper::new();
     let (stopping, _) = watch::channel(false);
     let mut tasks = JoinSet::new();
@@ -157,8 +157,10 @@ async fn serve(
         }));
     })
     .await;
-
     println!("1. stop accepting");
+    // ANCHOR_END: accepting
+
+    // ANCHOR: telling
     println!("2. tell {} tasks", tasks.len());
     stopping.send_replace(true);
     let all = async {
@@ -169,6 +171,9 @@ async fn serve(
     let in_time = timeout(Duration::from_secs(5), all).await.is_ok();
     println!("3. wait for them: {in_time}, so abort {}", tasks.len());
     tasks.shutdown().await;
+    // ANCHOR_END: telling
+
+    // ANCHOR: closing
     println!("4. reap");
     let reaped = AsyncDropReaper::shutdown(reaper, Duration::from_secs(5)).await;
     println!("5. close what they used");
@@ -178,8 +183,8 @@ async fn serve(
     failures.extend(reaped.err().map(Box::from));
     failures.extend(closed.err().map(Box::from));
     failures
+    // ANCHOR_END: closing
 }
-// ANCHOR_END: serve
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> io::Result<()> {

@@ -48,6 +48,7 @@ struct Backup {
     sender: AsyncDropGuard<Sender>,
     bytes: u64,
 }
+// ANCHOR_END: shown
 
 fn reason(error: CleanupError) -> String {
     let ended = error.downcast_ref::<JoinError>();
@@ -59,7 +60,6 @@ fn reason(error: CleanupError) -> String {
         Err(other) => other.to_string(),
     }
 }
-// ANCHOR_END: shown
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {

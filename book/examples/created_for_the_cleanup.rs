@@ -20,7 +20,6 @@ impl AsyncDrop for Scratch {
     }
 }
 
-// ANCHOR: shown
 /// Lies in a folder of its own.
 #[derive(Debug)]
 struct Index {
@@ -38,14 +37,13 @@ impl AsyncDrop for Index {
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    // ANCHOR_END: shown
     let outer = tempfile::tempdir()?;
     let path = outer.path().join("index");
     fs::create_dir(&path).await?;
     let scratch = AsyncDropGuard::new(Scratch(path.clone()));
 
     // ANCHOR: shown
-    // The future owns a guard.
+    // In main. The future owns `scratch`, the guard of a folder.
     let mut index = AsyncDropShared::new(async move {
         println!("building the index");
         AsyncDropGuard::new(Index { scratch })
@@ -54,6 +52,6 @@ async fn main() -> io::Result<()> {
     println!("no one needs it");
     index.async_drop().await?;
     println!("the folder is there: {}", path.exists());
+    // ANCHOR_END: shown
     Ok(())
 }
-// ANCHOR_END: shown

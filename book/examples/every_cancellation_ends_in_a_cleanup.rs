@@ -52,7 +52,7 @@ async fn consume(lease: &Lease) -> Result<(), SendError<String>> {
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     let (coordinator, lines) = mpsc::channel(1);
-    // ANCHOR: shown
+    // ANCHOR: in_place
     // In main:
     let reaper = AsyncDropReaper::new();
     let mut worker = Worker {
@@ -65,7 +65,9 @@ async fn main() {
     println!("{} is ours, pending: {}", lease.partition, reaper.pending());
     println!("cleaned up in place: {:?}", lease.async_drop().await);
     worker.hear("in place").await;
+    // ANCHOR_END: in_place
 
+    // ANCHOR: cancelled
     let work = worker
         .reaper
         .scope(worker.lease(2), async |lease| consume(lease).await);
@@ -73,6 +75,7 @@ async fn main() {
         println!("{done:?}");
     }
     worker.hear("timeout").await;
+    // ANCHOR_END: cancelled
 
     let work = worker
         .reaper
@@ -93,8 +96,9 @@ async fn main() {
     tokio::spawn(work).abort();
     worker.hear("abort, before the first poll").await;
 
+    // ANCHOR: end
     println!("pending: {}", worker.reaper.pending());
     let reaped = AsyncDropReaper::shutdown(reaper, Duration::from_secs(5)).await;
     println!("the reaper: {reaped:?}");
-    // ANCHOR_END: shown
+    // ANCHOR_END: end
 }

@@ -1,41 +1,9 @@
-use asyncdrop::incident::{self, IncidentKind};
+use asyncdrop::incident::IncidentKind;
+use asyncdrop::testing::Incidents;
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait, with_async_drop_2_infallible};
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
-
-// ANCHOR: collect
-/// Collects the incidents of one test. All threads have one hook, so the tests take turns.
-struct Incidents {
-    kinds: Arc<Mutex<Vec<IncidentKind>>>,
-    _turn: MutexGuard<'static, ()>,
-}
-
-impl Incidents {
-    fn collect() -> Self {
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let kinds = Arc::new(Mutex::new(Vec::new()));
-        let collected = Arc::clone(&kinds);
-        incident::set_hook(Box::new(move |incident| {
-            collected.lock().unwrap().push(incident.kind());
-        }));
-        Self { kinds, _turn: turn }
-    }
-
-    fn seen(&self) -> Vec<IncidentKind> {
-        self.kinds.lock().unwrap().clone()
-    }
-}
-
-impl Drop for Incidents {
-    fn drop(&mut self) {
-        // Even after a failed assertion, the default one is back.
-        let _ = incident::take_hook();
-    }
-}
-// ANCHOR_END: collect
 
 #[derive(Debug)]
 struct Upload;
@@ -62,7 +30,7 @@ async fn upload() {
 async fn incidents_of_an_upload_within(limit: Duration) -> Vec<IncidentKind> {
     let incidents = Incidents::collect();
     let _ = timeout(limit, upload()).await;
-    incidents.seen()
+    incidents.iter().map(|it| it.kind()).collect()
 }
 // ANCHOR_END: collect
 

@@ -1,14 +1,12 @@
-use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait, incident};
-use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use asyncdrop::incident::IncidentKind;
+use asyncdrop::testing::Incidents;
+use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, async_trait};
+use std::{convert::Infallible, time::Duration};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
 
-type Diary = Arc<Mutex<Vec<String>>>;
-
 #[derive(Debug)]
-struct Lease(Diary);
+struct Lease;
 
 #[async_trait]
 impl AsyncDrop for Lease {
@@ -16,7 +14,7 @@ impl AsyncDrop for Lease {
 
     async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
         sleep(Duration::from_secs(10)).await;
-        self.0.lock().unwrap().push("given back".into());
+        println!("given back");
         Ok(())
     }
 }
@@ -26,7 +24,8 @@ async fn work(lease: AsyncDropGuard<Lease>, reaper: &AsyncDropReaper) {
         sleep(Duration::from_secs(60)).await;
         Ok::<_, Infallible>(())
     });
-    let _ = timeout(Duration::from_secs(30), work).await;
+    let done = timeout(Duration::from_secs(30), work).await;
+    println!("cancelled: {}", done.is_err());
 }
 
 fn runtime() -> Runtime {
@@ -35,38 +34,22 @@ fn runtime() -> Runtime {
 }
 
 // ANCHOR: shown
-// In your crate each of the two is a #[test].
+// In your crate this is a #[test].
 fn main() {
-    let diary = Diary::default();
-    let incidents = Diary::default();
-    let seen = Arc::clone(&incidents);
-    incident::set_hook(Box::new(move |incident| {
-        let kind = format!("{:?}", incident.kind());
-        seen.lock().unwrap().push(kind);
-    }));
-
-    let lease = AsyncDropGuard::new(Lease(Arc::clone(&diary)));
-    runtime().block_on(async {
-        let reaper = AsyncDropReaper::new();
-        work(lease, &reaper).await;
-        let limit = Duration::from_secs(20);
-        AsyncDropReaper::shutdown(reaper, limit).await.unwrap();
-    });
-    assert_eq!(*diary.lock().unwrap(), ["given back"]);
-    assert!(incidents.lock().unwrap().is_empty());
-    println!("in time: {:?}", diary.lock().unwrap());
-
-    let lease = AsyncDropGuard::new(Lease(Arc::clone(&diary)));
+    let incidents = Incidents::collect();
+    let lease = AsyncDropGuard::new(Lease);
     let runtime = runtime();
     let mut reaper = runtime.block_on(async {
         let reaper = AsyncDropReaper::new();
         work(lease, &reaper).await;
         reaper
     });
-    // No one waits for the reaper, and its cleanup is cut off.
+    // No one has waited for the reaper, so its cleanup is cut off.
     drop(runtime);
+
+    let kinds: Vec<_> = incidents.iter().map(|it| it.kind()).collect();
+    assert_eq!(kinds, [IncidentKind::Forgotten]);
     let reaped = futures::executor::block_on(reaper.async_drop());
-    assert_eq!(*incidents.lock().unwrap(), ["Forgotten"]);
     println!("cut off: {}", reaped.unwrap_err());
 }
 // ANCHOR_END: shown

@@ -32,7 +32,6 @@ async fn query(transaction: AsyncDropGuard<Transaction>) -> io::Result<u8> {
     })
     .await
 }
-
 // ANCHOR_END: shown
 
 async fn show(what: &str, mut database: DuplexStream) -> io::Result<()> {
@@ -42,7 +41,6 @@ async fn show(what: &str, mut database: DuplexStream) -> io::Result<()> {
     Ok(())
 }
 
-// ANCHOR: shown
 async fn ways() -> io::Result<DuplexStream> {
     let (transaction, database) = begin();
     tokio::select! {
@@ -51,9 +49,12 @@ async fn ways() -> io::Result<DuplexStream> {
     }
     show("another branch of select! was first", database).await?;
 
+    // ANCHOR: shown
+    // In an async function:
     let (transaction, database) = begin();
     let _ = timeout(Duration::from_secs(1), query(transaction)).await;
     show("timeout", database).await?;
+    // ANCHOR_END: shown
 
     let (transaction, database) = begin();
     let refused = async { Err::<u8, _>(io::Error::other("no such user")) };
@@ -89,8 +90,6 @@ async fn ways() -> io::Result<DuplexStream> {
     task::yield_now().await;
     Ok(database)
 }
-
-// ANCHOR_END: shown
 
 fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread()

@@ -1,24 +1,9 @@
+use asyncdrop::testing::Sweep;
 use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, ReaperHandle, async_trait};
-use std::future::{Future, poll_fn};
-use std::{io, pin::pin, task::Poll, time::Duration};
+use std::{io, time::Duration};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
-// ANCHOR: shown
-/// Polls `future` until it ends, or until it was polled `limit` times and is dropped.
-async fn drop_after<F: Future>(limit: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut polls = 0;
-    poll_fn(|context| {
-        polls += 1;
-        match future.as_mut().poll(context) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if polls >= limit => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
-}
-
+// ANCHOR: code
 #[derive(Debug)]
 struct Connection(DuplexStream);
 
@@ -33,7 +18,6 @@ impl AsyncDrop for Connection {
     }
 }
 
-/// The code under test.
 async fn order(reaper: ReaperHandle, stream: DuplexStream) -> io::Result<u8> {
     let connection = AsyncDropGuard::new(Connection(stream));
     let order = reaper.scope(connection, async |connection| {
@@ -42,8 +26,7 @@ async fn order(reaper: ReaperHandle, stream: DuplexStream) -> io::Result<u8> {
     });
     order.await
 }
-
-// ANCHOR_END: shown
+// ANCHOR_END: code
 
 /// Answers an order, hangs up at a goodbye, and returns all that it heard.
 async fn server(client: DuplexStream) -> io::Result<Vec<String>> {
@@ -60,27 +43,25 @@ async fn server(client: DuplexStream) -> io::Result<Vec<String>> {
     Ok(heard)
 }
 
-// ANCHOR: shown
-// In your crate this is a #[tokio::test(start_paused = true)].
-#[tokio::main(flavor = "current_thread", start_paused = true)]
+// ANCHOR: test
+// In your crate this is a #[tokio::test].
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    for polls in 1.. {
+    for cut in Sweep::new() {
         let reaper = AsyncDropReaper::new();
         let (ours, theirs) = tokio::io::duplex(64);
         let server = tokio::spawn(server(theirs));
 
-        let ended = drop_after(polls, order(reaper.handle(), ours)).await;
+        let answer = cut.run(order(reaper.handle(), ours)).await;
         let reaped = AsyncDropReaper::shutdown(reaper, Duration::from_secs(5)).await;
-        let heard = server.await??;
 
-        let end = if ended.is_some() { "ended" } else { "dropped" };
-        println!("{end} at poll {polls}, the server heard {heard:?}");
-        reaped.expect("each value is cleaned up");
-        assert_eq!(heard.iter().filter(|it| *it == "goodbye").count(), 1);
-        if ended.is_some() {
-            break;
-        }
+        reaped.expect("the connection is cleaned up");
+        answer.transpose()?;
+        let heard = server.await??;
+        println!("{cut}: the server heard {heard:?}");
+        let goodbyes = heard.iter().filter(|it| *it == "goodbye").count();
+        assert_eq!(goodbyes, 1, "{cut}");
     }
     Ok(())
 }
-// ANCHOR_END: shown
+// ANCHOR_END: test

@@ -1,28 +1,13 @@
+use asyncdrop::testing::{Sweep, Trickle};
 use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropReaper, ReaperHandle, async_trait};
-use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
-use std::{io, pin::pin, task::Poll, time::Duration};
+use std::{collections::VecDeque, io, time::Duration};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
-
-/// Polls `future` until it ends, or until it was polled `limit` times and is dropped.
-async fn drop_after<F: Future>(limit: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut polls = 0;
-    poll_fn(|context| {
-        polls += 1;
-        match future.as_mut().poll(context) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if polls >= limit => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
-}
 
 // ANCHOR: shown
 #[derive(Debug)]
 struct Connection {
-    stream: DuplexStream,
+    /// As slow as it can be. In your program this is a TCP stream.
+    stream: Trickle<DuplexStream>,
     /// What the server has not been told yet.
     outgoing: VecDeque<u8>,
     goodbye_queued: bool,
@@ -35,10 +20,14 @@ impl Connection {
     }
 }
 
+// ANCHOR_END: shown
+
 #[async_trait]
 impl AsyncDrop for Connection {
     type Error = io::Error;
 
+    // ANCHOR: shown
+    // In `impl AsyncDrop for Connection`:
     async fn async_drop_impl(&mut self) -> io::Result<()> {
         if !self.goodbye_queued {
             self.outgoing.extend(b"goodbye ");
@@ -48,13 +37,12 @@ impl AsyncDrop for Connection {
         // Until the server hangs up.
         self.stream.read_to_end(&mut Vec::new()).await.map(drop)
     }
+    // ANCHOR_END: shown
 }
-// ANCHOR_END: shown
 
-/// The code under test.
 async fn order(reaper: ReaperHandle, stream: DuplexStream) -> io::Result<u8> {
     let connection = AsyncDropGuard::new(Connection {
-        stream,
+        stream: Trickle::new(stream),
         outgoing: VecDeque::new(),
         goodbye_queued: false,
     });
@@ -80,37 +68,21 @@ async fn server(client: DuplexStream) -> io::Result<Vec<String>> {
     Ok(heard)
 }
 
-// ANCHOR: shown
-
-/// Cancels the order after 1, 2, 3, .. polls, and returns after how many it was done.
-async fn sweep(room: usize) -> io::Result<usize> {
-    for polls in 1.. {
+// In your crate this is a #[tokio::test].
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> io::Result<()> {
+    for cut in Sweep::new() {
         let reaper = AsyncDropReaper::new();
-        let (ours, theirs) = tokio::io::duplex(room);
+        let (ours, theirs) = tokio::io::duplex(64);
         let server = tokio::spawn(server(theirs));
 
-        let ended = drop_after(polls, order(reaper.handle(), ours)).await;
+        let answer = cut.run(order(reaper.handle(), ours)).await;
         let reaped = AsyncDropReaper::shutdown(reaper, Duration::from_secs(5)).await;
-        let heard = server.await??;
 
-        assert!(reaped.is_ok(), "each value is cleaned up: {reaped:?}");
-        assert_eq!(heard, ["tea", "goodbye"], "dropped at poll {polls}");
-        if ended.is_some() {
-            return Ok(polls);
-        }
+        reaped.expect("the connection is cleaned up");
+        answer.transpose()?;
+        assert_eq!(server.await??, ["tea", "goodbye"], "{cut}");
     }
-    unreachable!("the loop has no end")
-}
-
-// In your crate this is a #[tokio::test(start_paused = true)].
-#[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() -> io::Result<()> {
-    for room in [64, 1] {
-        println!(
-            "room for {room}: one goodbye after each of {} polls",
-            sweep(room).await?
-        );
-    }
+    println!("one tea and one goodbye, wherever the order was cancelled");
     Ok(())
 }
-// ANCHOR_END: shown

@@ -43,12 +43,16 @@ fn log(origin: &ValueOrigin, error: &CleanupError) {
         _ => println!("  {error}"),
     }
 }
+// ANCHOR_END: shown
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
     incident::set_hook(Box::new(|incident| {
         println!("incident: {:?} {}", incident.kind(), incident.type_name());
     }));
+    // ANCHOR: shown
+
+    // In main:
     let mut reaper = AsyncDropReaper::new();
     let handle = reaper.handle();
     drop(handle.adopt(Scratch::named("gone/1.tmp", 0)));
@@ -63,6 +67,7 @@ async fn main() {
     for (origin, error) in &errors {
         log(origin, error);
     }
+    // ANCHOR_END: shown
 
     // The reaper has ended. What it adopts now works in place, or is an incident.
     let mut late = handle.adopt(Scratch::named("gone/4.tmp", 0));
@@ -72,4 +77,3 @@ async fn main() {
     );
     drop(handle.adopt(Scratch::named("gone/5.tmp", 0)));
 }
-// ANCHOR_END: shown
