@@ -200,7 +200,11 @@ impl Walk<'_> {
         let first = arguments.first();
         let target = first.and_then(Argument::target);
         // The scope macros lend their guard to the cleanup, beside what the block has returned.
-        if function.contains("__private::") && ["end", "end_infallible"].contains(&name.as_str()) {
+        // Older compilers leave the modules out of the name of the function, but not out of that of its future.
+        let is_of_scope = [function, &into_type]
+            .iter()
+            .any(|text| text.contains("__private::"));
+        if is_of_scope && ["end", "end_infallible"].contains(&name.as_str()) {
             let lent = arguments.iter().find_map(Argument::target);
             if let Some(of) = lent {
                 let cleanups = Cleanups {

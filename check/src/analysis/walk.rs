@@ -355,11 +355,11 @@ impl Walk<'_> {
         let known = match whole {
             Some(Known::Element(of)) => Known::Element(of.clone()),
             Some(Known::Box(of)) => Known::Reference(of.clone()),
-            _ if is_pointer_of_box(from, written) => {
-                Known::Reference(from[..from.len() - ".0.0".len()].to_owned())
-            }
             Some(Known::Polled(cleanups)) if from.ends_with("/Ready.0") => {
                 Known::Ended(cleanups.clone())
+            }
+            _ if box_of_pointer(from, written).is_some() => {
+                Known::Reference(box_of_pointer(from, written)?.to_owned())
             }
             _ if written.starts_with('&') => {
                 if let Some(position) = captured(from) {
@@ -980,9 +980,13 @@ fn is_operator(name: &str) -> bool {
     })
 }
 
-/// Whether the compiler reads the pointer in a box, to reach what is in it.
-fn is_pointer_of_box(place: &str, written: &str) -> bool {
-    place.ends_with(".0.0") && name_and_parameters(written).0 == "NonNull"
+/// The box whose pointer the compiler reads, to reach what is in it. Older compilers read the bare pointer.
+fn box_of_pointer<'a>(place: &'a str, written: &str) -> Option<&'a str> {
+    if written.starts_with("*const ") {
+        return place.strip_suffix(".0.0.0");
+    }
+    let is_pointer = name_and_parameters(written).0 == "NonNull";
+    place.strip_suffix(".0.0").filter(|_| is_pointer)
 }
 
 /// The boxes that are read only by way of their pointers, as the compiler does to reach what is in a box.
