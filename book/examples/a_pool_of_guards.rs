@@ -3,7 +3,7 @@ use deadpool::managed::{self, Metrics, Object, Pool, RecycleError, RecycleResult
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{io, time::Duration};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 struct Connection {
     stream: BufReader<DuplexStream>,
@@ -41,7 +41,7 @@ impl managed::Manager for Manager {
     type Error = io::Error;
 
     async fn create(&self) -> io::Result<Pooled> {
-        let connection = AsyncDropWith::boxed(connect(), Connection::close);
+        let connection = AsyncDropWith::boxed(connect().await, Connection::close);
         Ok(self.0.adopt(connection))
     }
 
@@ -55,10 +55,11 @@ impl managed::Manager for Manager {
 }
 // ANCHOR_END: shown
 
-/// A server, which prints what it hears, and has no answer to `WAIT`.
-fn connect() -> Connection {
+/// Connects to a server that prints what it hears, and has no answer to `WAIT`.
+async fn connect() -> Connection {
     static NUMBER: AtomicU32 = AtomicU32::new(1);
 
+    sleep(Duration::from_millis(10)).await;
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let (ours, theirs) = duplex(64);
     tokio::spawn(async move {

@@ -1,24 +1,10 @@
-use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
+use asyncdrop::{AsyncDropGuard, AsyncDropWith, BoxedAsyncDropWith};
 use std::io;
 use std::path::PathBuf;
 use tokio::{fs, join};
 
 /// Rows in memory, which the cleanup writes to a file.
-#[derive(Debug)]
-struct Export {
-    path: PathBuf,
-    rows: String,
-}
-
-#[async_trait]
-impl AsyncDrop for Export {
-    type Error = io::Error;
-
-    async fn async_drop_impl(&mut self) -> io::Result<()> {
-        fs::write(&self.path, &self.rows).await
-    }
-}
-
+type Export = BoxedAsyncDropWith<(PathBuf, &'static str), io::Error>;
 type ExportGuard = AsyncDropGuard<Export>;
 
 // ANCHOR: finish
@@ -35,9 +21,9 @@ async fn finish(mut a: ExportGuard, mut b: ExportGuard, mut c: ExportGuard) -> i
 async fn main() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let export = |path| {
-        let path = folder.path().join(path);
-        let rows = "3;apples\n".to_owned();
-        AsyncDropGuard::new(Export { path, rows })
+        let export = (folder.path().join(path), "3;apples\n");
+        // An interrupted write goes on, so a second one could meet it. This one is kept and continued.
+        AsyncDropWith::boxed(export, |(path, rows)| fs::write(path, rows))
     };
     // There is no folder `archive`, and `copy` is a folder.
     fs::create_dir(folder.path().join("copy")).await?;

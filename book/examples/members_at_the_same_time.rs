@@ -34,7 +34,7 @@ struct Shop {
 fn connect(seconds: u64) -> AsyncDropGuard<Connection> {
     let (stream, mut theirs) = tokio::io::duplex(64);
     tokio::spawn(async move {
-        let goodbye = theirs.read_u8().await;
+        let goodbye = theirs.read_exact(&mut [0; 8]).await;
         sleep(Duration::from_secs(seconds)).await;
         goodbye
     });

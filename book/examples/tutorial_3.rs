@@ -1,6 +1,5 @@
 use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropWith, async_trait, with_async_drop_2};
 use std::io;
-use std::net::SocketAddr;
 use store::Store;
 use tokio::fs::{self, File};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
@@ -110,9 +109,11 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let server = listener.local_addr()?;
     let clients = tokio::spawn(async move {
-        send(server, "report.csv 100000\n", 100_000).await?;
+        let report = TcpStream::connect(server).await?;
+        let photo = TcpStream::connect(server).await?;
+        send(report, "report.csv 100000\n", 100_000).await?;
         // This one goes away in the middle.
-        send(server, "photo.jpg 100000\n", 70_000).await
+        send(photo, "photo.jpg 100000\n", 70_000).await
     });
 
     // ANCHOR: main
@@ -130,8 +131,7 @@ async fn main() -> io::Result<()> {
 }
 
 /// What a client does.
-async fn send(server: SocketAddr, header: &str, bytes: usize) -> io::Result<String> {
-    let mut stream = TcpStream::connect(server).await?;
+async fn send(mut stream: TcpStream, header: &str, bytes: usize) -> io::Result<String> {
     stream.write_all(header.as_bytes()).await?;
     stream.write_all(&vec![b'x'; bytes]).await?;
     stream.shutdown().await?;

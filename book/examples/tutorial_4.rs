@@ -1,6 +1,5 @@
 use anyhow::Context;
 use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropWith, async_trait, with_async_drop_2};
-use std::net::SocketAddr;
 use std::{io, time::Duration};
 use store::Store;
 use tokio::fs::{self, File};
@@ -131,11 +130,13 @@ async fn main() -> anyhow::Result<()> {
     let clients = tokio::spawn({
         let store = store.clone();
         async move {
+            let photo = TcpStream::connect(server).await?;
+            let film = TcpStream::connect(server).await?;
             // This one goes away in the middle.
-            send(server, "photo.jpg 100000\n", 70_000).await?;
+            send(photo, "photo.jpg 100000\n", 70_000).await?;
             // The store takes the first part of this one, and then it goes down.
             store.go_down_after(1);
-            send(server, "film.mp4 100000\n", 100_000).await
+            send(film, "film.mp4 100000\n", 100_000).await
         }
     });
 
@@ -154,8 +155,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// What a client does.
-async fn send(server: SocketAddr, header: &str, bytes: usize) -> io::Result<String> {
-    let mut stream = TcpStream::connect(server).await?;
+async fn send(mut stream: TcpStream, header: &str, bytes: usize) -> io::Result<String> {
     stream.write_all(header.as_bytes()).await?;
     stream.write_all(&vec![b'x'; bytes]).await?;
     stream.shutdown().await?;

@@ -42,9 +42,9 @@ use crate::scope::first_error;
 /// # async fn main() -> io::Result<()> {
 /// # let mut reaper = AsyncDropReaper::new();
 /// # let (ours, _theirs) = tokio::io::duplex(64);
-/// tokio::spawn(greet(reaper.handle(), ours)).await??;
+/// let greeted = tokio::spawn(greet(reaper.handle(), ours)).await;
 /// # reaper.async_drop().await.unwrap();
-/// # Ok(())
+/// # greeted?
 /// # }
 /// # #[cfg(not(feature = "tokio"))] fn main() {}
 /// ```

@@ -1,6 +1,6 @@
 //! Writes all programs of the repository that readers copy as modules of one test, which runs them under other conditions.
 //!
-//! In each of them `tokio` is the stand-in of that test.
+//! In each of them `tokio` and `std` are the stand-ins of that test.
 
 use std::fmt::Write;
 use std::fs;
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::chapters::Chapter;
 
 /// In front of the first line of a module, so that the lines keep their numbers.
-const STAND_IN: &str = "use crate::stand_in::tokio; ";
+const STAND_IN: &str = "use crate::stand_in::{std, tokio}; ";
 
 struct Program {
     name: String,

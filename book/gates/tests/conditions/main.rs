@@ -2,7 +2,7 @@
 //!
 //! The programs of the book, its snippets, the solutions of its exercises, the repaired twins of `compile-fail`
 //! and the examples in the library's docs are modules of this test (`build/programs.rs` writes them).
-//! In each of them `tokio` is [a stand-in](stand_in), and this executable runs one of them in a process of its own.
+//! In each of them `tokio` and `std` are [stand-ins](stand_in), and this executable runs one of them in a process of its own.
 
 mod failing_steps;
 mod slow_peers;
@@ -38,6 +38,8 @@ const PROGRAM: &str = "ASYNCDROP_GATES_PROGRAM";
 const ALL: &str = "ASYNCDROP_GATES_ALL";
 /// A program that still runs after that long hangs.
 const LIMIT: Duration = Duration::from_secs(60);
+/// Other seconds than those.
+const SECONDS: &str = "ASYNCDROP_GATES_SECONDS";
 
 fn main() -> ExitCode {
     if let Ok(name) = env::var(PROGRAM) {
@@ -51,8 +53,10 @@ fn main() -> ExitCode {
 fn run_one(name: &str) -> ExitCode {
     let found = programs::ALL.iter().find(|(known, _)| *known == name);
     let (_, run) = found.unwrap_or_else(|| panic!("no program is called {name}"));
-    thread::spawn(|| {
-        thread::sleep(LIMIT);
+    let seconds = env::var(SECONDS).ok().and_then(|text| text.parse().ok());
+    let limit = seconds.map_or(LIMIT, Duration::from_secs);
+    thread::spawn(move || {
+        thread::sleep(limit);
         eprintln!("it hangs");
         process::exit(124);
     });

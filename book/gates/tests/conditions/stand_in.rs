@@ -2,43 +2,66 @@
 //!
 //! A program names `tokio`, and gets this module, which is tokio but for its streams and files.
 //! With `ASYNCDROP_GATES_SLOW` in the environment each stream gives and takes one byte at a time.
-//! With `ASYNCDROP_GATES_FAIL=n` the `n`th step of the program (a read, a write, a file that is made or renamed) fails, and no other.
+//! With `ASYNCDROP_GATES_NARROW` each pipe has room for one byte, whatever the program asked for.
+//! Both name a file, which is made when the program has such a stream.
+//! With `ASYNCDROP_GATES_FAIL=n` the `n`th step of the program fails, and no other: a read, a write, a file that is made or renamed,
+//! or a message that is waited for, whose channel closes instead.
+//! It stands for `std`, too, because some programs make their files there.
 
-use std::env;
-use std::fmt;
-use std::fs::File as Log;
-use std::io::{self, SeekFrom, Write};
-use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
+use ::std::env;
+use ::std::fmt;
+use ::std::fs;
+use ::std::io::{self, SeekFrom};
+use ::std::net::SocketAddr;
+use ::std::pin::Pin;
+use ::std::sync::LazyLock;
+use ::std::sync::atomic::{AtomicUsize, Ordering};
+use ::std::task::{Context, Poll, ready};
 
 use ::tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 use asyncdrop::testing::Trickle;
 
 pub(crate) const SLOW: &str = "ASYNCDROP_GATES_SLOW";
+pub(crate) const NARROW: &str = "ASYNCDROP_GATES_NARROW";
 pub(crate) const FAIL: &str = "ASYNCDROP_GATES_FAIL";
 /// A file that gets a line when the step that is to fail is reached.
 pub(crate) const FAIL_LOG: &str = "ASYNCDROP_GATES_FAIL_LOG";
 
-static IS_SLOW: LazyLock<bool> = LazyLock::new(|| env::var_os(SLOW).is_some());
+static IS_SLOW: LazyLock<bool> = LazyLock::new(|| holds(SLOW));
+static IS_NARROW: LazyLock<bool> = LazyLock::new(|| holds(NARROW));
 static FAILING: LazyLock<Option<usize>> =
     LazyLock::new(|| env::var(FAIL).ok()?.parse::<usize>().ok());
 static STEPS: AtomicUsize = AtomicUsize::new(0);
 
+/// Whether the condition holds. The first stream asks, so the gate learns that there is one.
+fn holds(condition: &str) -> bool {
+    let Some(file) = env::var_os(condition) else {
+        return false;
+    };
+    fs::write(file, "").expect("the gate names a file that can be made");
+    true
+}
+
 /// Fails if this is the step whose turn it is.
 fn step(what: &str) -> io::Result<()> {
+    match fails(what) {
+        true => Err(io::Error::other(format!("{what} fails"))),
+        false => Ok(()),
+    }
+}
+
+/// Whether this is the step whose turn it is.
+fn fails(what: &str) -> bool {
     let Some(failing) = *FAILING else {
-        return Ok(());
+        return false;
     };
     if STEPS.fetch_add(1, Ordering::Relaxed) + 1 != failing {
-        return Ok(());
+        return false;
     }
     if let Some(log) = env::var_os(FAIL_LOG) {
-        Log::create(log)?.write_all(what.as_bytes())?;
+        fs::write(log, what).expect("the gate names a file that can be made");
     }
-    Err(io::Error::other(format!("step {failing} fails")))
+    true
 }
 
 /// A stream or a file of tokio under these conditions.
@@ -177,6 +200,7 @@ pub mod tokio {
 
         /// A pipe.
         pub fn duplex(room: usize) -> (DuplexStream, DuplexStream) {
+            let room = if *super::super::IS_NARROW { 1 } else { room };
             let (ours, theirs) = ::tokio::io::duplex(room);
             (
                 DuplexStream::to_a_peer(ours),
@@ -185,10 +209,119 @@ pub mod tokio {
         }
     }
 
+    /// Channels.
+    pub mod sync {
+        pub use ::tokio::sync::*;
+
+        /// Many messages.
+        pub mod mpsc {
+            use ::std::ops::{Deref, DerefMut};
+
+            pub use ::tokio::sync::mpsc::*;
+
+            use super::super::super::fails;
+
+            /// As tokio's, with a receiver that can close early.
+            pub fn channel<T>(room: usize) -> (Sender<T>, Receiver<T>) {
+                let (sender, receiver) = ::tokio::sync::mpsc::channel(room);
+                (sender, Receiver(receiver))
+            }
+
+            /// As tokio's. If its step fails, it closes: it still gives out what was sent before.
+            #[derive(Debug)]
+            pub struct Receiver<T>(::tokio::sync::mpsc::Receiver<T>);
+
+            impl<T> Receiver<T> {
+                /// As tokio's.
+                pub async fn recv(&mut self) -> Option<T> {
+                    if fails("receiving a message") {
+                        self.0.close();
+                    }
+                    self.0.recv().await
+                }
+            }
+
+            impl<T> Deref for Receiver<T> {
+                type Target = ::tokio::sync::mpsc::Receiver<T>;
+
+                fn deref(&self) -> &Self::Target {
+                    &self.0
+                }
+            }
+
+            impl<T> DerefMut for Receiver<T> {
+                fn deref_mut(&mut self) -> &mut Self::Target {
+                    &mut self.0
+                }
+            }
+        }
+
+        /// One message.
+        pub mod oneshot {
+            use ::std::ops::{Deref, DerefMut};
+            use ::std::pin::Pin;
+            use ::std::task::{Context, Poll};
+
+            pub use ::tokio::sync::oneshot::*;
+
+            use super::super::super::fails;
+
+            /// As tokio's, with a receiver to whom nothing may come.
+            pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
+                let (sender, receiver) = ::tokio::sync::oneshot::channel();
+                let waits = false;
+                (sender, Receiver { receiver, waits })
+            }
+
+            /// As tokio's. If its step fails, its sender seems to be gone.
+            #[derive(Debug)]
+            pub struct Receiver<T> {
+                receiver: ::tokio::sync::oneshot::Receiver<T>,
+                /// When it is polled again it is the same step.
+                waits: bool,
+            }
+
+            impl<T> Receiver<T> {
+                /// As tokio's.
+                pub fn blocking_recv(self) -> Result<T, error::RecvError> {
+                    self.receiver.blocking_recv()
+                }
+            }
+
+            impl<T> Deref for Receiver<T> {
+                type Target = ::tokio::sync::oneshot::Receiver<T>;
+
+                fn deref(&self) -> &Self::Target {
+                    &self.receiver
+                }
+            }
+
+            impl<T> DerefMut for Receiver<T> {
+                fn deref_mut(&mut self) -> &mut Self::Target {
+                    &mut self.receiver
+                }
+            }
+
+            impl<T> Future for Receiver<T> {
+                type Output = Result<T, error::RecvError>;
+
+                fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+                    let this = self.get_mut();
+                    if !this.waits && fails("receiving an answer") {
+                        // The other half of this one is gone.
+                        this.receiver = ::tokio::sync::oneshot::channel().1;
+                    }
+                    this.waits = true;
+                    Pin::new(&mut this.receiver).poll(cx)
+                }
+            }
+        }
+    }
+
     /// Sockets.
     pub mod net {
-        use std::io;
-        use std::net::SocketAddr;
+        use ::std::io;
+        use ::std::net::SocketAddr;
 
         pub use ::tokio::net::*;
 
@@ -254,8 +387,8 @@ pub mod tokio {
 
     /// Files.
     pub mod fs {
-        use std::io;
-        use std::path::Path;
+        use ::std::io;
+        use ::std::path::Path;
 
         pub use ::tokio::fs::*;
 
@@ -289,17 +422,17 @@ pub mod tokio {
             }
 
             /// As tokio's.
-            pub fn from_std(file: std::fs::File) -> Self {
-                Self::to_a_disk(::tokio::fs::File::from_std(file))
+            pub fn from_std(file: impl Into<::std::fs::File>) -> Self {
+                Self::to_a_disk(::tokio::fs::File::from_std(file.into()))
             }
 
             /// As tokio's.
-            pub async fn into_std(self) -> std::fs::File {
+            pub async fn into_std(self) -> ::std::fs::File {
                 self.into_file().into_std().await
             }
 
             /// As tokio's.
-            pub async fn metadata(&self) -> io::Result<std::fs::Metadata> {
+            pub async fn metadata(&self) -> io::Result<::std::fs::Metadata> {
                 step("looking at a file")?;
                 self.file().metadata().await
             }
@@ -388,6 +521,111 @@ impl Stream<::tokio::fs::File> {
         match self.stream {
             Speed::Usual(file) => file,
             Speed::Slow(_) => unreachable!("a disk is no peer"),
+        }
+    }
+}
+
+/// What the programs see of the standard library.
+pub mod std {
+    pub use ::std::*;
+
+    /// Files.
+    pub mod fs {
+        pub use ::std::fs::*;
+        use ::std::io::{Read, Result, Write};
+        use ::std::ops::{Deref, DerefMut};
+        use ::std::path::Path;
+
+        use super::super::step;
+
+        /// As that of the standard library.
+        #[derive(Debug)]
+        pub struct File(::std::fs::File);
+
+        impl File {
+            /// As that of the standard library.
+            pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+                step("creating a file")?;
+                ::std::fs::File::create(path).map(Self)
+            }
+
+            /// As that of the standard library.
+            pub fn create_new(path: impl AsRef<Path>) -> Result<Self> {
+                step("creating a file")?;
+                ::std::fs::File::create_new(path).map(Self)
+            }
+
+            /// As that of the standard library.
+            pub fn sync_all(&self) -> Result<()> {
+                step("syncing a file")?;
+                self.0.sync_all()
+            }
+        }
+
+        impl From<File> for ::std::fs::File {
+            fn from(file: File) -> Self {
+                file.0
+            }
+        }
+
+        impl Deref for File {
+            type Target = ::std::fs::File;
+
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
+        }
+
+        impl DerefMut for File {
+            fn deref_mut(&mut self) -> &mut Self::Target {
+                &mut self.0
+            }
+        }
+
+        impl Read for File {
+            fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+                step("a read")?;
+                self.0.read(buffer)
+            }
+        }
+
+        impl Write for File {
+            fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+                (&*self).write(bytes)
+            }
+
+            fn flush(&mut self) -> Result<()> {
+                (&*self).flush()
+            }
+        }
+
+        impl Write for &File {
+            fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+                step("a write")?;
+                (&self.0).write(bytes)
+            }
+
+            fn flush(&mut self) -> Result<()> {
+                (&self.0).flush()
+            }
+        }
+
+        /// As that of the standard library.
+        pub fn create_dir(path: impl AsRef<Path>) -> Result<()> {
+            step("creating a folder")?;
+            ::std::fs::create_dir(path)
+        }
+
+        /// As that of the standard library.
+        pub fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> Result<()> {
+            step("writing a file")?;
+            ::std::fs::write(path, contents)
+        }
+
+        /// As that of the standard library.
+        pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
+            step("renaming a file")?;
+            ::std::fs::rename(from, to)
         }
     }
 }
