@@ -57,10 +57,10 @@ const ONE_TASK_IS_BOTH_ENDS: [(&str, usize); 40] = [
     ("fixed_spawning_a_scope_that_borrows", 1),
     ("handed_out_when_ready", 1),
     ("hanging_up_on_all", 1),
-    ("page_first_steps_scopes_", 1),
     ("page_first_steps_the_rules_", 1),
     ("page_patterns_every_way_out_by_hand_", 1),
     ("page_patterns_handing_a_guard_on_", 1),
+    ("page_patterns_the_scope_macro_", 1),
     ("sessions_by_user", 1),
     ("types_of_others", 1),
 ];
