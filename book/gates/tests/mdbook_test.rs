@@ -54,7 +54,7 @@ fn trial(pages: &[Chapter]) -> Trial {
     let rust: Vec<_> = blocks.filter(|block| block.is_rust()).collect();
     let runs = rust.iter().filter(|block| block.runs()).count();
     let ignored = rust.len() - runs;
-    let crates: BTreeSet<_> = rust.iter().flat_map(crates).collect();
+    let crates: BTreeSet<_> = rust.iter().flat_map(crates).map(str::to_owned).collect();
     let unnamed = rust.iter().find_map(unnamed_crate);
     let paths: Vec<_> = pages.iter().map(|page| page.path.clone()).collect();
     let name = match &*paths {
@@ -98,15 +98,8 @@ fn trial(pages: &[Chapter]) -> Trial {
 }
 
 /// The crates that a block names for `mdbook test`, which tells rustdoc only the folder in which they are.
-fn crates(block: &Block) -> Vec<String> {
-    let lines = block
-        .expanded
-        .lines()
-        .map(|line| line.trim_start_matches(['#', ' ']));
-    lines
-        .filter_map(|line| line.strip_prefix("extern crate ")?.strip_suffix(';'))
-        .map(str::to_owned)
-        .collect()
+fn crates(block: &Block) -> Vec<&str> {
+    markdown::all_between(&block.expanded, "extern crate ", ";")
 }
 
 /// `mdbook test` would not find that crate, so a reader's run fails although this one passes.
@@ -123,7 +116,7 @@ fn unnamed_crate(block: &Block) -> Option<String> {
                         .ends_with(|before: char| before.is_alphanumeric() || "_:".contains(before))
                 })
             };
-            block.runs() && block.expanded.lines().any(uses) && !named.iter().any(|it| it == name)
+            block.runs() && block.expanded.lines().any(uses) && !named.contains(name)
         })?;
     Some(format!(
         "{}: write `# extern crate {missing};`",
