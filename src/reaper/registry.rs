@@ -47,7 +47,7 @@ pub(super) struct Core {
 
 /// A part of the values. Two shards never share a line of a processor's cache.
 #[repr(align(128))]
-struct Shard {
+pub(super) struct Shard {
     core: Arc<Core>,
     book: Mutex<Book>,
 }
@@ -259,8 +259,11 @@ impl Registry {
         let mut books = self.lock_all();
         for book in &mut books {
             book.ended = true;
-            book.entries
-                .retain(|_, entry| !matches!(entry.stage, Stage::InUse));
+            // A reaper that was ended has nothing left, but perhaps the room for very many.
+            if !book.entries.is_empty() {
+                book.entries
+                    .retain(|_, entry| !matches!(entry.stage, Stage::InUse));
+            }
         }
         let (errors, _) = self.core.take_errors(&mut books);
         drop(books);
@@ -337,9 +340,20 @@ pub(super) struct Adoption {
     key: usize,
 }
 
-impl Adoption {
+impl Shard {
     pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+}
+
+impl Adoption {
+    fn core(&self) -> &Arc<Core> {
         &self.shard.core
+    }
+
+    /// Not the core itself, because all shards share the count of its owners, and threads would meet there.
+    pub(super) fn shard(&self) -> Arc<Shard> {
+        Arc::clone(&self.shard)
     }
 
     /// Whether the reaper will clean the value up. From now on it does.
