@@ -5,7 +5,6 @@ use std::error::Error;
 use std::fmt::Debug;
 use std::future::poll_fn;
 use std::marker::PhantomData;
-use std::mem::size_of;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
