@@ -55,11 +55,11 @@ impl ValueOrigin {
         }
     }
 
-    /// The same value, under a name.
     pub(crate) fn forget_name(&mut self) {
         self.name = None;
     }
 
+    /// The same value, under a name.
     pub(crate) fn named(self, name: Name) -> Self {
         Self {
             name: Some(name),
