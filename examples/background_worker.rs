@@ -73,7 +73,7 @@ async fn main() {
         }
     };
     // Nothing is left to clean up.
-    // To return would wait for a disk that hangs, also past the deadline.
+    // Returning would wait for a disk that hangs, even after the deadline.
     std::process::exit(status);
 }
 
@@ -163,7 +163,7 @@ async fn collect(reaper: &AsyncDropReaper, options: &Options) -> anyhow::Result<
                     tracing::error!("a connection failed: {error}");
                 }
             }
-            // In other rounds the backlog of the system holds the clients.
+            // In the other iterations the clients wait in the backlog of the system.
             (stream, peer) = support::accept(&listener), if connections.len() < options.clients => {
                 let connection = reaper.adopt_as(peer.to_string(), Connection::new(stream));
                 connections.spawn(attend(connection, journal.queue(), options.idle));
@@ -322,15 +322,15 @@ impl<S: Stream> Connection<S> {
 // ANCHOR: connection
 #[async_trait]
 impl<S: Stream> AsyncDrop for Connection<S> {
-    /// A client that is gone before its last `ok` is no failure of ours: the line is kept.
+    /// It isn't our failure if a client leaves before its last `ok`, because we keep the line.
     type Error = Infallible;
 
     async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
         let farewell = async {
             self.stream.write_all_buf(&mut self.unsent).await?;
             self.stream.shutdown().await?;
-            // To close a socket that has unread bytes resets the connection,
-            // and acknowledgements may be lost on their way.
+            // If we closed a socket that has unread bytes, we would reset the connection,
+            // and acknowledgements might be lost on their way.
             tokio::io::copy_buf(&mut self.stream, &mut tokio::io::sink()).await
         };
         let _ = timeout(FAREWELL_LIMIT, farewell).await;

@@ -142,9 +142,9 @@ async fn serve(
     told_to_end.run_until_cancelled(accepting).await;
     // ANCHOR_END: accept
     // ANCHOR: shutdown
-    // From here on clients are refused, where an open listener would let them wait in vain.
+    // From here on clients are refused, because an open listener would let them wait for nothing.
     drop(listener);
-    // The token has dropped every conversation where it was, and so every session goes to the reaper.
+    // The token has dropped every conversation where it was, so every session goes to the reaper.
     sessions.close();
     sessions.wait().await;
     if let Err(error) = AsyncDropReaper::shutdown(reaper, options.deadline).await {
@@ -174,7 +174,7 @@ struct Session<S> {
     peer: SocketAddr,
     stream: BufReader<S>,
     /// The line that is being received.
-    /// Here, not in a local variable: dropping a future that reads loses nothing.
+    /// It is here and not in a local variable, so dropping a future that reads loses nothing.
     incoming: Vec<u8>,
     /// What was not yet sent. An interrupted write neither tears a line nor repeats it.
     outgoing: VecDeque<u8>,
@@ -198,7 +198,7 @@ impl<S: Stream> Session<S> {
             stream: BufReader::new(stream),
             incoming: Vec::new(),
             outgoing: VecDeque::new(),
-            // What holds for a conversation that is cut off.
+            // The reason if the conversation is cut off.
             goodbye: Some("the server is shutting down".to_owned()),
             failed: None,
             _place: place,
@@ -209,7 +209,7 @@ impl<S: Stream> Session<S> {
     // ANCHOR: converse
     /// Answers each line until there is a reason to say goodbye.
     ///
-    /// Cancel safe: all that it knows is in the session, which so stays fit for its goodbye.
+    /// Cancel safe: everything it knows is in the session, so that can still say goodbye.
     async fn converse(&mut self, idle: Duration) {
         let goodbye = loop {
             match timeout(idle, self.answer()).await {
@@ -275,7 +275,7 @@ impl<S: Stream> AsyncDrop for Session<S> {
 }
 
 impl<S: Stream> Session<S> {
-    /// An interrupted goodbye goes on where it was when this is called again.
+    /// If it is interrupted and called again, the goodbye continues where it was.
     async fn say_goodbye(&mut self, limit: Instant) -> io::Result<()> {
         // `take`, so that a second call does not say it twice.
         if let Some(goodbye) = self.goodbye.take() {
@@ -292,10 +292,10 @@ impl<S: Stream> Session<S> {
             io::Error::new(ErrorKind::TimedOut, error)
         })??;
 
-        // To close a socket that has unread bytes resets the connection,
-        // and the goodbye may be lost on its way.
-        // So what else the client sends is thrown away until it hangs up.
-        // A client that stays is no error: it was told.
+        // If we closed a socket that has unread bytes, we would reset the connection,
+        // and the goodbye might be lost on its way.
+        // So we throw away what else the client sends, until it hangs up.
+        // It isn't an error if the client stays, because it was told.
         let mut nowhere = tokio::io::sink();
         let rest = tokio::io::copy_buf(&mut self.stream, &mut nowhere);
         match timeout_at(limit, rest).await {

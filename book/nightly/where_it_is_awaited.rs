@@ -16,7 +16,7 @@ impl AsyncDrop for Lease {
     }
 }
 
-// The compiler asks for it: there are places where nobody can await.
+// The compiler asks for it, because some places cannot await.
 impl Drop for Lease {
     fn drop(&mut self) {
         println!("{}: NOT awaited", self.0);

@@ -125,7 +125,7 @@ async fn visit(
         )),
         Some(Ok(Ok(visits))) => Ok(format!("{visits}\n")),
         Some(Ok(Err(error))) if error.kind() != ErrorKind::TimedOut => {
-            // The client is told no more than it can do something about.
+            // We tell the client only what it can do something about.
             tracing::warn!(page, "a visit was not counted: {error}");
             Err((StatusCode::BAD_GATEWAY, "the counter cannot be reached\n"))
         }

@@ -173,7 +173,7 @@ impl Pool {
     }
 
     // ANCHOR: idle
-    /// A connection that the counter has closed meanwhile, as at a restart, is not handed out.
+    /// Doesn't hand out a connection that the counter has closed meanwhile, as it does at a restart.
     fn idle_connection(&self) -> Option<Reaped<Connection>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let idle = idle.as_mut()?;
@@ -182,7 +182,7 @@ impl Pool {
             if connection.is_alive() {
                 return Some(connection);
             }
-            // It is dropped here, and there is no goodbye to say on it.
+            // It is dropped here, and can't say goodbye any more.
             connection.broken = true;
         }
     }

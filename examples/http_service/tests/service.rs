@@ -204,7 +204,7 @@ async fn a_client_that_hangs_up_costs_its_connection_and_nothing_else() {
     visits.shutdown().await;
 
     // The handler is gone, and the reaper has begun to close the connection.
-    // Nobody has answered yet.
+    // The counter hasn't answered yet.
     let said_goodbye = |heard: &Heard| heard[&0].contains(&"QUIT".to_owned());
     counter.until("the goodbye", said_goodbye).await;
 
@@ -307,7 +307,7 @@ async fn a_connection_that_cannot_be_closed_in_time_is_named() {
     assert_eq!(status, StatusCode::BAD_REQUEST);
     service.signal(Signal::TERM);
 
-    // Also those that waited for a place in the pool are answered.
+    // Those that waited for a place in the pool are answered, too.
     while let Some(visit) = visits.join_next().await {
         assert_eq!(visit.unwrap().unwrap().0, StatusCode::SERVICE_UNAVAILABLE);
     }

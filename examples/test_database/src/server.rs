@@ -47,7 +47,7 @@ pub struct Server {
     folder: PathBuf,
     /// What runs in the folder at the moment: first `initdb`, then `postgres`.
     running: Option<Child>,
-    /// It has started, so there is something to end in order.
+    /// It has started, so it has to be shut down in order.
     serves: bool,
     /// It did not stop when it was told to.
     killed: bool,
@@ -55,7 +55,7 @@ pub struct Server {
 
 impl Server {
     pub async fn start(reaper: &ReaperHandle, programs: &Path) -> anyhow::Result<Reaped<Self>> {
-        // The guard comes before the folder, so that no way out of here leaves anything behind.
+        // The guard comes before the folder, so that no path leaves anything behind.
         let mut server = reaper.adopt(AsyncDropGuard::new(Self {
             programs: programs.to_owned(),
             folder: unused_path(),
@@ -160,7 +160,7 @@ impl Server {
                 }
             }
             if child.id().is_some() {
-                // It still runs. With all its children.
+                // It still runs, so we kill it with all its children.
                 kill_process_group(id, Signal::KILL)?;
                 child.wait().await?;
             }
