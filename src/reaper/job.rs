@@ -183,7 +183,6 @@ where
             adopted.report();
             error.get_or_insert_with(|| HeldError::new(CleanupError::RuntimeEnded, origin));
         }
-        // asyncdrop: allow(dropped-inside): the guard has come to its end one way or another, so its drop has nothing to say
         contain_panic(|| drop(held));
         adoption.end_job(error);
     }
