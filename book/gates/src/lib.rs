@@ -15,6 +15,7 @@ pub mod program;
 pub mod repairs;
 pub mod rules;
 pub mod signatures;
+pub mod two_results;
 
 /// The folder of the repository.
 pub fn root() -> PathBuf {
