@@ -9,13 +9,16 @@ use serde_json::json;
 
 use crate::analysis::{Kind, Krate};
 use crate::compile::{self, Built, Target};
-use crate::mir::functions;
+use crate::mir::{constants, functions};
 use crate::options::{Format, Options};
 use crate::report::{self, Allowed, Report};
 use crate::source::Sources;
 
 /// The compilers whose MIR the tests have read.
 pub const TESTED: [&str; 3] = ["1.85", "1.95", "1.97"];
+
+/// How a closure is called whose type is a parameter.
+const CALLS: [&str; 3] = [" as FnOnce<", " as FnMut<", " as Fn<"];
 
 const FOUND: u8 = 1;
 const COULD_NOT_LOOK: u8 = 2;
@@ -80,26 +83,39 @@ impl Look {
         let types = sources.types();
         let owners = types.names_of_owners();
         let mut bodies = Vec::new();
+        let mut concerned = BTreeSet::new();
         for function in functions(&text) {
             let concerns_guards = function.mentions("AsyncDropGuard")
                 || owners.iter().any(|name| function.mentions(name));
-            if !concerns_guards {
+            // A closure with a guard may be called here.
+            let calls_closures = CALLS.iter().any(|call| function.mentions(call))
+                || function.header.contains("impl Fn");
+            if !concerns_guards && !calls_closures {
                 continue;
             }
             let body = function.read();
+            if !concerns_guards {
+                // What is not understood of it is not known, and nothing worse.
+                if body.refused.is_empty() {
+                    bodies.push(body);
+                }
+                continue;
+            }
             if let Some(line) = body.refused.first() {
                 let refused = format!("{}: {}: `{line}`", target.name, body.name);
                 self.refused.push(refused);
                 continue;
             }
+            concerned.insert(bodies.len());
             bodies.push(body);
         }
-        self.functions += bodies.len();
+        self.functions += concerned.len();
         self.allowed.read(&sources, number);
-        let krate = Krate::new(types, bodies);
+        let krate = Krate::new(types, bodies).with_constants(&constants(&text));
         let mut reports = Vec::new();
-        for (outcome, body) in krate.look().into_iter().zip(&krate.bodies) {
-            if outcome.given_up {
+        for (number, outcome) in krate.look().into_iter().enumerate() {
+            let body = &krate.bodies[number];
+            if outcome.given_up && concerned.contains(&number) {
                 let refused = format!("{}: {}: too many paths", target.name, body.name);
                 self.refused.push(refused);
             }
