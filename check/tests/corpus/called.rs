@@ -27,7 +27,7 @@ fn kept(operation: impl FnOnce() + 'static) -> Box<dyn FnOnce()> {
     Box::new(operation)
 }
 
-struct Bench;
+pub struct Bench;
 
 impl Bench {
     fn measured<R>(&self, operation: impl FnOnce() -> R) -> R {
