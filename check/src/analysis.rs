@@ -353,11 +353,9 @@ const BODY_OF: &str = "{asyncfnbodyof";
 /// The type of a closure or coroutine without what differs between a definition and its use.
 pub(crate) fn type_key(written: &str) -> Option<String> {
     let start = written.find('{')?;
-    if !written[..start]
-        .chars()
-        .all(|c| "&mut Pin<*const ".contains(c))
-        && start != 0
-    {
+    // The compiler leaves out the modules of `Pin` where no other type is called so.
+    let wrapped = written[..start].replace("std::pin::", "");
+    if !wrapped.chars().all(|c| "&mut Pin<*const ".contains(c)) {
         return None;
     }
     let mut depth = 0_u32;
