@@ -8,6 +8,7 @@ pub mod api;
 pub mod cargo;
 pub mod chapters;
 pub mod charts;
+pub mod kept;
 pub mod libraries;
 pub mod markdown;
 pub mod program;
