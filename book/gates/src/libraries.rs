@@ -27,9 +27,10 @@ pub fn build() -> BTreeSet<PathBuf> {
     );
     let built = cargo::artifacts(&output.stdout);
     remove_all_but(&built);
+    // `asyncdrop-book` itself, which has nothing in it, lies beside the folder and is new each time.
     let is_library = |file: &PathBuf| {
         let end = file.extension().unwrap_or_default();
-        end == "rlib" || end == env::consts::DLL_EXTENSION
+        file.starts_with(folder()) && (end == "rlib" || end == env::consts::DLL_EXTENSION)
     };
     built.into_iter().filter(is_library).collect()
 }
