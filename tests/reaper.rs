@@ -916,6 +916,9 @@ fn rp7_a_cleanup_that_blocks_its_thread_does_not_hold_up_the_shutdown() {
         error
     });
     assert_eq!(error.being_cleaned_up().len(), 1);
+    assert_eq!(error.left(), 1);
+    let text = error.to_string();
+    assert!(text.ends_with("; 1 not dropped yet"), "{text}");
 }
 
 #[test]

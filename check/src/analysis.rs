@@ -120,6 +120,22 @@ pub struct Summary {
     pub cleans: BTreeSet<usize>,
     /// The parameters that the future cleans up which the function returns.
     pub returns_cleanup_of: BTreeSet<usize>,
+    /// The parameters that are closures, and are called whenever the function returns.
+    pub calls: BTreeSet<usize>,
+    /// Whether the guards in what it returns are clean already.
+    pub returns_clean: bool,
+}
+
+impl Summary {
+    /// What both do.
+    fn common(&self, other: &Self) -> Self {
+        Self {
+            cleans: &self.cleans & &other.cleans,
+            returns_cleanup_of: &self.returns_cleanup_of & &other.returns_cleanup_of,
+            calls: &self.calls & &other.calls,
+            returns_clean: self.returns_clean && other.returns_clean,
+        }
+    }
 }
 
 /// What came out of one function.
@@ -145,6 +161,8 @@ pub struct Krate {
     by_type: BTreeMap<String, Vec<usize>>,
     /// The functions by the last name of their path.
     by_name: BTreeMap<String, Vec<usize>>,
+    /// The variants to which evaluated references lead, by the names of these.
+    constants: BTreeMap<String, String>,
     summaries: std::cell::RefCell<BTreeMap<usize, Option<Summary>>>,
 }
 
@@ -166,6 +184,36 @@ impl Krate {
             }
         }
         krate
+    }
+
+    /// Says to what the evaluated references of the crate lead, as [`mir::constants`](crate::mir::constants) returns it.
+    #[must_use]
+    pub fn with_constants(mut self, constants: &[(&str, &str)]) -> Self {
+        for (name, value) in constants {
+            let variant = last_name(value);
+            let known = self.constants.entry((*name).to_owned());
+            // Two functions in different modules may be called the same here.
+            known
+                .and_modify(|known| {
+                    if *known != variant {
+                        known.clear();
+                    }
+                })
+                .or_insert(variant);
+        }
+        self
+    }
+
+    /// The variant to which an evaluated reference leads. It is named with its modules where it is used, and without them
+    /// where it is evaluated.
+    fn constant(&self, name: &str) -> Option<&str> {
+        let mut rest = name;
+        loop {
+            if let Some(variant) = self.constants.get(rest) {
+                return Some(variant);
+            }
+            rest = rest.split_once("::")?.1;
+        }
     }
 
     /// Looks at one function.
@@ -295,10 +343,7 @@ impl Krate {
     fn common(&self, numbers: &[usize]) -> Option<Summary> {
         let mut summaries = numbers.iter().map(|number| self.summary_of_body(*number));
         let first = summaries.next()?;
-        Some(summaries.fold(first, |a, b| Summary {
-            cleans: &a.cleans & &b.cleans,
-            returns_cleanup_of: &a.returns_cleanup_of & &b.returns_cleanup_of,
-        }))
+        Some(summaries.fold(first, |a, b| a.common(&b)))
     }
 }
 
@@ -308,11 +353,9 @@ const BODY_OF: &str = "{asyncfnbodyof";
 /// The type of a closure or coroutine without what differs between a definition and its use.
 pub(crate) fn type_key(written: &str) -> Option<String> {
     let start = written.find('{')?;
-    if !written[..start]
-        .chars()
-        .all(|c| "&mut Pin<*const ".contains(c))
-        && start != 0
-    {
+    // The compiler leaves out the modules of `Pin` where no other type is called so.
+    let wrapped = written[..start].replace("std::pin::", "");
+    if !wrapped.chars().all(|c| "&mut Pin<*const ".contains(c)) {
         return None;
     }
     let mut depth = 0_u32;

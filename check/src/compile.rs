@@ -6,13 +6,13 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufRead as _, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use serde_json::Value;
 
-use crate::options::Options;
+use crate::options::{Format, Options};
 
 /// Set where this program is called in place of rustc.
 pub const WRAPPER: &str = "CARGO_ASYNCDROP_WRAPPER";
@@ -68,6 +68,16 @@ pub struct Target {
     pub test: bool,
     /// Where its MIR should be.
     pub mir: PathBuf,
+    /// What cargo says of it beside every message of the compiler: the package and the target.
+    pub described: Described,
+}
+
+/// A target in the words of cargo, which are repeated as they are.
+#[derive(Clone, Debug, Default)]
+pub struct Described {
+    pub package_id: Value,
+    pub manifest_path: Value,
+    pub target: Value,
 }
 
 /// What cargo built.
@@ -178,10 +188,15 @@ pub fn build(options: &Options) -> Result<Built, Error> {
     let workspace = workspace(options)?;
     // Flags that cargo does not know of must not be mixed in one folder.
     let folder = if options.exact { "exact" } else { "mir" };
+    let for_programs = options.format == Format::Json;
     let mut command = cargo();
     command
         .arg("build")
-        .arg("--message-format=json-render-diagnostics")
+        .arg(if for_programs {
+            "--message-format=json"
+        } else {
+            "--message-format=json-render-diagnostics"
+        })
         .arg("--target-dir")
         .arg(workspace.target_directory.join("asyncdrop").join(folder))
         .env(
@@ -221,21 +236,24 @@ pub fn build(options: &Options) -> Result<Built, Error> {
         command.arg("--manifest-path").arg(path);
     }
     command.args(&options.for_cargo);
-    let output = command
-        .spawn()
-        .and_then(std::process::Child::wait_with_output)
-        .map_err(Error::Cargo)?;
-    if !output.status.success() {
-        return Err(Error::Build);
-    }
+    let mut child = command.spawn().map_err(Error::Cargo)?;
+    let lines = child.stdout.take().map(BufReader::new);
     let mut targets = Vec::new();
-    for line in output.stdout.split(|byte| *byte == b'\n') {
+    for line in lines.into_iter().flat_map(|lines| lines.split(b'\n')) {
+        let line = line.map_err(Error::Cargo)?;
         // A build script of a dependency may print what it likes.
         if !line.starts_with(b"{") {
             continue;
         }
-        let message: Value = serde_json::from_slice(line).map_err(Error::Message)?;
+        let message: Value = serde_json::from_slice(&line).map_err(Error::Message)?;
+        // Warnings are left to `cargo check`, but an editor wants to see why nothing was looked at.
+        if for_programs && text(&message, "reason") == "compiler-message" {
+            println!("{message}");
+        }
         targets.extend(target(&message, &workspace, options));
+    }
+    if !child.wait().map_err(Error::Cargo)?.success() {
+        return Err(Error::Build);
     }
     // Cargo builds in an order that differs from run to run.
     targets.sort_by(|a, b| {
@@ -320,6 +338,11 @@ fn target(message: &Value, workspace: &Workspace, options: &Options) -> Option<T
         name: name.to_owned(),
         test,
         mir,
+        described: Described {
+            package_id: message["package_id"].clone(),
+            manifest_path: message["manifest_path"].clone(),
+            target: message["target"].clone(),
+        },
     })
 }
 

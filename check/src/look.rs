@@ -9,13 +9,16 @@ use serde_json::json;
 
 use crate::analysis::{Kind, Krate};
 use crate::compile::{self, Built, Target};
-use crate::mir::functions;
+use crate::mir::{constants, functions};
 use crate::options::{Format, Options};
 use crate::report::{self, Allowed, Report};
 use crate::source::Sources;
 
 /// The compilers whose MIR the tests have read.
 pub const TESTED: [&str; 3] = ["1.85", "1.95", "1.97"];
+
+/// How a closure is called whose type is a parameter.
+const CALLS: [&str; 3] = [" as FnOnce<", " as FnMut<", " as Fn<"];
 
 const FOUND: u8 = 1;
 const COULD_NOT_LOOK: u8 = 2;
@@ -32,12 +35,18 @@ pub fn run(options: &Options) -> ExitCode {
                 source = cause.source();
             }
             eprintln!();
+            if options.format == Format::Json {
+                println!(
+                    "{}",
+                    json!({ "reason": "build-finished", "success": false })
+                );
+            }
             return ExitCode::from(COULD_NOT_LOOK);
         }
     };
     let mut look = Look::default();
-    for target in &built.targets {
-        look.target(target, &built, options);
+    for number in 0..built.targets.len() {
+        look.target(number, &built, options);
     }
     look.end(&built, options)
 }
@@ -57,7 +66,8 @@ struct Look {
 }
 
 impl Look {
-    fn target(&mut self, target: &Target, built: &Built, options: &Options) {
+    fn target(&mut self, number: usize, built: &Built, options: &Options) {
+        let target = &built.targets[number];
         let start = Instant::now();
         let (text, paths) = match compile::read_mir(&target.mir) {
             Ok(read) => read,
@@ -73,44 +83,57 @@ impl Look {
         let types = sources.types();
         let owners = types.names_of_owners();
         let mut bodies = Vec::new();
+        let mut concerned = BTreeSet::new();
         for function in functions(&text) {
             let concerns_guards = function.mentions("AsyncDropGuard")
                 || owners.iter().any(|name| function.mentions(name));
-            if !concerns_guards {
+            // A closure with a guard may be called here.
+            let calls_closures = CALLS.iter().any(|call| function.mentions(call))
+                || function.header.contains("impl Fn");
+            if !concerns_guards && !calls_closures {
                 continue;
             }
             let body = function.read();
+            if !concerns_guards {
+                // What is not understood of it is not known, and nothing worse.
+                if body.refused.is_empty() {
+                    bodies.push(body);
+                }
+                continue;
+            }
             if let Some(line) = body.refused.first() {
                 let refused = format!("{}: {}: `{line}`", target.name, body.name);
                 self.refused.push(refused);
                 continue;
             }
+            concerned.insert(bodies.len());
             bodies.push(body);
         }
-        self.functions += bodies.len();
-        self.allowed.read(&sources);
-        let krate = Krate::new(types, bodies);
+        self.functions += concerned.len();
+        self.allowed.read(&sources, number);
+        let krate = Krate::new(types, bodies).with_constants(&constants(&text));
         let mut reports = Vec::new();
-        for (outcome, body) in krate.look().into_iter().zip(&krate.bodies) {
-            if outcome.given_up {
+        for (number, outcome) in krate.look().into_iter().enumerate() {
+            let body = &krate.bodies[number];
+            if outcome.given_up && concerned.contains(&number) {
                 let refused = format!("{}: {}: too many paths", target.name, body.name);
                 self.refused.push(refused);
             }
             let mut findings = outcome.findings;
             findings.retain(|finding| options.cancellation || finding.kind != Kind::Cancellation);
             if !findings.is_empty() {
-                let found = report::reports(&krate, body, &findings, &sources, &target.name);
+                let found = report::reports(&krate, body, &findings, &sources);
                 reports.extend(found);
             }
         }
         reports.sort_by_key(|report| (report.file.clone(), report.at()));
         self.took += start.elapsed();
         for report in reports {
-            self.print(report, &sources, options.format);
+            self.print(report, &sources, target, options.format);
         }
     }
 
-    fn print(&mut self, report: Report, sources: &Sources, format: Format) {
+    fn print(&mut self, report: Report, sources: &Sources, target: &Target, format: Format) {
         let Some(report) = self.allowed.filter(report) else {
             return;
         };
@@ -123,7 +146,7 @@ impl Look {
         match format {
             Format::Human => println!("{}", report::human(&report, file)),
             Format::Short => println!("{}", report::short(&report)),
-            Format::Json => println!("{}", report::as_json(&report, file)),
+            Format::Json => println!("{}", report::as_json(&report, file, &target.described)),
         }
     }
 
@@ -131,21 +154,15 @@ impl Look {
         let mut findings = self.findings;
         for complaint in self.allowed.complaints(options.cancellation) {
             findings += 1;
-            let (path, line) = (complaint.file.display(), complaint.line);
-            let message = &complaint.message;
             match options.format {
-                Format::Human => println!("error[allow]: {message}\n --> {path}:{line}\n"),
-                Format::Short => println!("{path}:{line}: error[allow]: {message}"),
-                Format::Json => println!(
-                    "{}",
-                    json!({
-                        "reason": "finding",
-                        "id": "allow",
-                        "message": message,
-                        "file": complaint.file,
-                        "line": line,
-                    })
-                ),
+                Format::Human => print!("{}", complaint.human()),
+                Format::Short => println!("{}", complaint.short()),
+                Format::Json => {
+                    let sources = Sources::read(&built.root, std::slice::from_ref(&complaint.file));
+                    let file = sources.files.first();
+                    let target = &built.targets[complaint.target].described;
+                    println!("{}", report::complaint_as_json(&complaint, file, target));
+                }
             }
         }
         for refused in &self.refused {
@@ -166,6 +183,9 @@ impl Look {
                 "microseconds": u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX),
             });
             println!("{summary}");
+            // The last word of a run of cargo.
+            let end = json!({ "reason": "build-finished", "success": findings == 0 });
+            println!("{end}");
         }
         if !tested {
             eprintln!(

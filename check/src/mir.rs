@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 pub use cursor::split_commas;
 pub(crate) use cursor::{find_outside, outside};
 pub use place::{Place, Projection, dereferenced};
-pub use read::{FunctionText, functions, read_span};
+pub use read::{FunctionText, constants, functions, read_span};
 
 /// Where a piece of MIR comes from, if the compiler was asked to print it.
 #[derive(Clone, Debug, PartialEq, Eq)]

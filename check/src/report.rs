@@ -1,6 +1,7 @@
 //! Says where in the source a finding is, and by which ways the guard gets there.
 
 mod allow;
+mod json;
 mod print;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,8 @@ use crate::source::{File, Position, Region, Sources};
 use crate::types::{Owns, name_and_parameters};
 
 pub use allow::{Allowed, Complaint};
-pub use print::{as_json, human, short};
+pub use json::{as_json, complaint_as_json};
+pub use print::{human, short};
 
 /// A place in a source, with what is to be said about it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +39,6 @@ pub struct WayOut {
 #[derive(Clone, Debug)]
 pub struct Report {
     pub kind: Kind,
-    pub target: String,
     pub function: String,
     /// The guard as the source calls it.
     pub guard: String,
@@ -54,13 +55,7 @@ pub struct Report {
 }
 
 /// Makes reports of the findings in one function.
-pub fn reports(
-    krate: &Krate,
-    body: &Body,
-    findings: &[Finding],
-    sources: &Sources,
-    target: &str,
-) -> Vec<Report> {
+pub fn reports(krate: &Krate, body: &Body, findings: &[Finding], sources: &Sources) -> Vec<Report> {
     let region = sources.region(&body.name, body.written_own_type());
     let view = View {
         krate,
@@ -92,7 +87,6 @@ pub fn reports(
         let help = help(kind, variable.as_deref());
         reports.push(Report {
             kind,
-            target: target.to_owned(),
             function,
             guard,
             variable,

@@ -198,14 +198,19 @@ impl Sources {
             .filter(|block| block.start < function.start && function.start < block.end)
             .map(|block| &block.name);
         let own: Vec<&String> = module.iter().chain(around).collect();
-        let same = own.iter().zip(path).take_while(|(own, name)| own == name);
-        let same = same.count();
+        let agree = |own: &[&String]| {
+            let pairs = own.iter().zip(path);
+            pairs.take_while(|(own, name)| own == name).count()
+        };
+        let same = agree(&own);
         // The path of a method begins with the modules of its `impl`, which may be other ones.
         if same == own.len() {
-            2 * same + 1
-        } else {
-            2 * same
+            return 2 * same + 1;
         }
+        // The compiler leaves out the first modules of a path where the rest is there once.
+        let rests = (1..own.len()).map(|left_out| &own[left_out..]);
+        let mut whole = rests.filter(|rest| agree(rest) == rest.len());
+        2 * same.max(whole.next().map_or(0, <[_]>::len))
     }
 
     pub fn file(&self, region: Region) -> &File {
@@ -581,6 +586,21 @@ mod tests {
         assert_eq!(line("<impl at src/main.rs:1:1: 1:7>::run"), 2);
         assert_eq!(line("<impl at src/main.rs:4:1: 4:7>::run::{closure#0}"), 5);
         assert_eq!(line("run"), 7);
+    }
+
+    #[test]
+    fn a_function_is_found_by_the_end_of_its_path() {
+        let sources = sources(
+            "mod groups { mod one { fn run() {} }\n mod two { fn run() {} } }\nmod two { fn stop() {} }",
+        );
+        let line = |path: &str| {
+            let region = sources.region(path, None).unwrap();
+            sources.files[0].tokens[region.start].at.line
+        };
+        assert_eq!(line("groups::two::run"), 2);
+        // The compiler leaves out what is not needed to tell the paths apart.
+        assert_eq!(line("two::run::{closure#0}"), 2);
+        assert_eq!(line("one::run"), 1);
     }
 
     #[test]

@@ -74,21 +74,25 @@ fn found(arguments: &[&str]) -> (Findings, Value) {
             summary = message;
             continue;
         }
-        let Some(file) = message["file"].as_str() else {
+        if message["asyncdrop"].is_null() {
+            continue;
+        }
+        let place = &message["message"]["spans"][0];
+        let Some(file) = place["file_name"].as_str() else {
             panic!("a finding without a file: {message}");
         };
         let file = Path::new(file);
         let name = file.file_name().unwrap().to_str().unwrap();
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file));
-        let line = usize::try_from(message["line"].as_u64().unwrap()).unwrap();
+        let line = usize::try_from(place["line_start"].as_u64().unwrap()).unwrap();
         let function = function_around(&text.unwrap(), line);
-        let ways: Vec<_> = message["ways"]
+        let ways: Vec<_> = message["asyncdrop"]["ways"]
             .as_array()
             .unwrap()
             .iter()
             .map(|way| way["word"].as_str().unwrap())
             .collect();
-        let id = message["id"].as_str().unwrap();
+        let id = message["message"]["code"]["code"].as_str().unwrap();
         let finding = if id == "result-dropped" {
             id.to_owned()
         } else {

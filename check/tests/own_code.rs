@@ -90,9 +90,12 @@ fn findings() -> Vec<Value> {
     lines
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
-        .filter(|message: &Value| message["reason"] == "finding")
+        .filter(|message: &Value| {
+            let is_of_the_compiler = message["asyncdrop"].is_null();
+            message["reason"] == "compiler-message" && !is_of_the_compiler
+        })
         .filter(|finding| {
-            let file = finding["file"].as_str().unwrap_or_default();
+            let file = file_of(finding);
             // The gates compile copies of what is looked at in its own place.
             let is_copy = Path::new(file).is_absolute();
             !is_copy && !file.starts_with("check/tests/corpus/")
@@ -100,27 +103,38 @@ fn findings() -> Vec<Value> {
         .collect()
 }
 
+fn file_of(finding: &Value) -> &str {
+    let place = &finding["message"]["spans"][0]["file_name"];
+    place.as_str().unwrap_or_default()
+}
+
 fn in_a_line(finding: &Value) -> String {
-    let text = |key: &str| finding[key].as_str().unwrap_or("?").to_owned();
-    let ways: Vec<_> = finding["ways"]
+    let diagnostic = &finding["message"];
+    let ways: Vec<_> = finding["asyncdrop"]["ways"]
         .as_array()
         .unwrap()
         .iter()
         .map(|way| way["word"].as_str().unwrap())
         .collect();
     // Without the lines, which change with every word that is added above.
-    let (file, id, message) = (text("file"), text("id"), text("message"));
+    let file = file_of(finding);
+    let id = diagnostic["code"]["code"].as_str().unwrap();
+    let message = diagnostic["message"].as_str().unwrap();
     format!("{file}: {id}: {message}: {}", ways.join(", "))
 }
 
 /// What is printed about a program of the book.
 fn printed(findings: &[Value], program: &str, form: &str) -> String {
     let file = format!("book/examples/{program}.rs");
-    let of_program = findings
-        .iter()
-        .filter(|finding| finding["file"] == file.as_str());
+    let of_program = findings.iter().filter(|finding| file_of(finding) == file);
     let printed: String = of_program
-        .map(|finding| finding[form].as_str().unwrap().trim_end().to_owned() + "\n")
+        .map(|finding| {
+            let text = match form {
+                "short" => &finding["asyncdrop"]["short"],
+                rendered => &finding["message"][rendered],
+            };
+            text.as_str().unwrap().trim_end().to_owned() + "\n"
+        })
         .collect();
     assert!(
         !printed.is_empty(),

@@ -1,66 +1,20 @@
 //! Workspaces of all kinds: an older edition, a renamed dependency, a macro, features, code that does not compile.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod support;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+use std::path::Path;
 
-/// A workspace in a folder of its own, with what the library needs in the versions of this repository.
-fn workspace(name: &str, files: &[(&str, &str)]) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("packages")
-        .join(name);
-    for (file, text) in files {
-        let path = folder.join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let library = root().canonicalize().unwrap();
-        let text = text.replace("LIBRARY", &library.display().to_string());
-        fs::write(path, text).unwrap();
-    }
-    fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
-    folder
-}
+use support::{command, session, workspace};
 
 /// The exit status, and the lines that were printed.
 fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_cargo-asyncdrop"))
-        .args(["asyncdrop", "--offline", "--message-format", "short"])
-        .args(arguments)
-        .current_dir(folder)
-        // The library is built once for all of them.
-        .env(
-            "CARGO_TARGET_DIR",
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages/target"),
-        )
-        .output()
-        .unwrap();
+    let output = command(folder, "short").args(arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (
         output.status.code(),
         text(output.stdout),
         text(output.stderr),
     )
-}
-
-const SESSION: &str = "
-#[derive(Debug)]
-pub struct Session;
-
-#[NAME::async_trait]
-impl NAME::AsyncDrop for Session {
-    type Error = std::fmt::Error;
-
-    async fn async_drop_impl(&mut self) -> Result<(), std::fmt::Error> {
-        Ok(())
-    }
-}
-";
-
-fn session(name: &str) -> String {
-    SESSION.replace("NAME", name)
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cargo_asyncdrop::analysis::Krate;
+use cargo_asyncdrop::compile::Described;
 use cargo_asyncdrop::mir::functions;
 use cargo_asyncdrop::report;
 use cargo_asyncdrop::source::{File, Sources};
@@ -46,9 +47,9 @@ fn look(text: &str) -> (usize, Vec<String>) {
         .collect();
     let krate = Krate::new(sources.types(), bodies);
     for (outcome, body) in krate.look().iter().zip(&krate.bodies) {
-        for report in report::reports(&krate, body, &outcome.findings, &sources, "sample") {
+        for report in report::reports(&krate, body, &outcome.findings, &sources) {
             report::human(&report, sources.files.first());
-            report::as_json(&report, sources.files.first());
+            report::as_json(&report, sources.files.first(), &Described::default());
         }
     }
     (krate.bodies.len(), refused)

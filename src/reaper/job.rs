@@ -5,10 +5,10 @@ use std::error::Error;
 use std::fmt::Debug;
 use std::future::poll_fn;
 use std::marker::PhantomData;
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 
@@ -17,7 +17,7 @@ use crate::cleanup_error::CleanupError;
 use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
 use crate::origin::{Name, ValueOrigin};
-use crate::panics::contain_panic;
+use crate::panics::{Panic, contain_panic};
 use crate::reaper::registry::Adoption;
 use crate::reaper::tasks::Tasks;
 
@@ -121,14 +121,24 @@ where
     T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
     A: BorrowMut<Adopted<T>> + Send + 'static,
 {
-    /// Not an `async fn`, because that keeps room for the job twice: for its argument and for its variable.
+    /// Runs the cleanup to its end, unless a shutdown gives the job up.
+    ///
+    /// Every word in this future is one that each pending value needs, and is moved several times on its way into its task.
+    /// So there is one future around that of the guard, and no `async fn`, which keeps room for its arguments twice.
     fn run(mut self) -> impl Future<Output = ()> + Send {
         #[cfg(feature = "tracing")]
         let span = self.span();
         let job = async move {
             let error = match &mut self.0 {
                 Some((adopted, adoption)) => {
-                    clean_up(&mut adopted.borrow_mut().guard, adoption).await
+                    let cleanup = AssertUnwindSafe(adopted.borrow_mut().guard.async_drop());
+                    let mut cleanup = pin!(Some(cleanup.catch_unwind()));
+                    let ended = poll_fn(|context| poll(cleanup.as_mut(), adoption, context)).await;
+                    if ended.is_none() {
+                        // What the cleanup holds may panic when it is dropped, as guards do.
+                        contain_panic(|| cleanup.set(None));
+                    }
+                    ended.and_then(into_error)
                 }
                 None => None,
             };
@@ -173,44 +183,42 @@ where
             adopted.report();
             error.get_or_insert_with(|| HeldError::new(CleanupError::RuntimeEnded, origin));
         }
-        // asyncdrop: allow(dropped-inside): the guard has come to its end one way or another, so its drop has nothing to say
         contain_panic(|| drop(held));
         adoption.end_job(error);
     }
 }
 
-/// Runs a cleanup to its end, unless a shutdown gives the job up.
-async fn clean_up<T>(guard: &mut AsyncDropGuard<T>, adoption: &Adoption) -> Option<CleanupError>
-where
-    T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
-{
-    // The conversion of the error is code of others, too.
-    let cleanup = async {
-        let result = guard.async_drop().await;
-        result.err().map(CleanupError::failed)
-    };
-    let mut cleanup = pin!(Some(AssertUnwindSafe(cleanup).catch_unwind()));
-    let ended = poll_fn(|context| {
-        let running = cleanup.as_mut().as_pin_mut();
-        if !adoption.is_given_up() {
-            match running.expect("it is put there above").poll(context) {
-                Poll::Ready(ended) => return Poll::Ready(Some(ended)),
-                Poll::Pending if adoption.wait(context) => return Poll::Pending,
-                Poll::Pending => {}
-            }
-        }
-        Poll::Ready(None)
-    });
-    match ended.await {
-        Some(Ok(error)) => error,
-        // After a panic the value isn't looked at again, so it is only reported.
-        Some(Err(panic)) => Some(CleanupError::panicked(panic)),
-        None => {
-            // What the cleanup holds may panic when it is dropped, as guards do.
-            contain_panic(|| cleanup.set(None));
-            None
+/// `Ready(None)` if a shutdown has given the job up.
+fn poll<F: Future>(
+    cleanup: Pin<&mut Option<F>>,
+    adoption: &Adoption,
+    context: &mut Context<'_>,
+) -> Poll<Option<F::Output>> {
+    if !adoption.is_given_up() {
+        let running = cleanup
+            .as_pin_mut()
+            .expect("it is taken out when the job ends");
+        match running.poll(context) {
+            Poll::Ready(ended) => return Poll::Ready(Some(ended)),
+            Poll::Pending if adoption.wait(context) => return Poll::Pending,
+            Poll::Pending => {}
         }
     }
+    Poll::Ready(None)
+}
+
+fn into_error<E>(ended: Result<Result<(), E>, Panic>) -> Option<CleanupError>
+where
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let error = match ended {
+        Ok(result) => result.err()?,
+        // After a panic the value isn't looked at again, so it is only reported.
+        Err(panic) => return Some(CleanupError::panicked(panic)),
+    };
+    // The conversion of the error is code of others, too.
+    let converted = catch_unwind(AssertUnwindSafe(|| CleanupError::failed(error)));
+    Some(converted.unwrap_or_else(CleanupError::panicked))
 }
 
 /// A job that did not come to its end by itself: its runtime has ended, or the deadline of a shutdown has passed.

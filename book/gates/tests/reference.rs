@@ -173,7 +173,7 @@ fn the_page_of_messages_lists_every_message() {
          You have a message of the compiler or of a panic: here is what to do, and the page that explains it.\n\
          The tables are sorted by text; `..` stands for what differs from program to program.\n\n\
          ## From the running program\n\n\
-         | message | what to do | page |\n|---|---|---|\n",
+         | message | what to do, and where to read on |\n|---|---|\n",
     );
     let Messages {
         mut said,
@@ -183,7 +183,7 @@ fn the_page_of_messages_lists_every_message() {
     for said in &said {
         writeln!(
             text,
-            "| {} | {} | [{}](../{}) |",
+            "| {} | {}<br/>[{}](../{}) |",
             code(&said.text),
             said.answer,
             title(&said.page),
@@ -191,7 +191,9 @@ fn the_page_of_messages_lists_every_message() {
         )
         .expect("a string takes everything");
     }
-    text.push_str("\n## From the compiler\n\n| message | what to do | page |\n|---|---|---|\n");
+    text.push_str(
+        "\n## From the compiler\n\n| message | what to do, and where to read on |\n|---|---|\n",
+    );
     let mut rows = Vec::new();
     for file in files("compile-fail", "stderr") {
         let stderr = read(&file);
@@ -219,7 +221,7 @@ fn the_page_of_messages_lists_every_message() {
         rows.push((
             message.to_lowercase(),
             format!(
-                "| {}{code_of} | {answer} | [{}](../{page}) |",
+                "| {}{code_of} | {answer}<br/>[{}](../{page}) |",
                 code(message),
                 title(&page)
             ),

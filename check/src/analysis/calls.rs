@@ -5,7 +5,7 @@ use crate::types::{Owns, is_future, name_and_parameters};
 
 use super::key::{is_foreign, joined, key};
 use super::state::{Branches, Cleanups, Condition, Ending, Entry, Known, Owner, State};
-use super::walk::{Walk, futures_within};
+use super::walk::{Walk, futures_within, variant_of_the_end};
 use super::{Given, Kind, Way, type_key};
 
 /// What stands between the calls that a reader of the source sees.
@@ -226,11 +226,30 @@ impl Walk<'_> {
                 state.known.insert(into_key, Known::Future(cleanups));
                 return;
             }
+            ("poll" | "poll_unpin", _) if never_ends(function) => {
+                // Only what never happens comes after its end.
+                state.known.insert(into_key, Known::Variant(1));
+                return;
+            }
             ("poll" | "poll_unpin", Some(of)) => {
                 if let Some(Known::Future(cleanups)) = state.known.get(&of) {
-                    let polled = Known::Polled(cleanups.clone());
-                    state.known.insert(into_key.clone(), polled);
+                    let cleanups = cleanups.clone();
+                    Self::interrupt_all(&cleanups, state);
+                    state
+                        .known
+                        .insert(into_key.clone(), Known::Polled(cleanups));
                 }
+            }
+            ("async_drop_impl", Some(of))
+                if state.condition(&of).is_some() && !of.ends_with('*') =>
+            {
+                // Whether it cleans up all of them is looked at where it is written.
+                let cleanups = Cleanups {
+                    of: Branches::from([(of, 0)]),
+                    ending: Ending::All,
+                };
+                state.known.insert(into_key, Known::Future(cleanups));
+                return;
             }
             ("push" | "push_back", Some(of)) => {
                 // A list of cleanups, which are awaited later on.
@@ -260,10 +279,15 @@ impl Walk<'_> {
                 }
             }
             ("now_or_never", _) => {
-                if let Some(Known::Future(cleanups)) = first.and_then(Argument::known) {
-                    for (of, _) in &cleanups.of {
-                        state.set(of, Condition::Interrupted);
-                    }
+                let future = match first.and_then(Argument::known) {
+                    // It may be pinned, and lent.
+                    Some(Known::Reference(to)) => state.known.get(to),
+                    known => known,
+                };
+                if let Some(Known::Future(cleanups)) = future {
+                    let cleanups = cleanups.clone();
+                    Self::interrupt_all(&cleanups, state);
+                    state.known.insert(into_key, Known::Polled(cleanups));
                 }
                 return;
             }
@@ -277,20 +301,22 @@ impl Walk<'_> {
                     }
                 }
             }
-            ("unwrap" | "expect", _) => {
-                if let Some(Known::Ended(cleanups)) = first.and_then(Argument::known) {
-                    if cleanups.ending == Ending::IfOk {
-                        let cleanups = cleanups.clone();
-                        self.clean_all(&cleanups, state);
-                    }
+            ("unwrap" | "expect", _) => match first.and_then(Argument::known) {
+                Some(Known::Ended(cleanups)) if cleanups.ending == Ending::IfOk => {
+                    let cleanups = cleanups.clone();
+                    self.clean_all(&cleanups, state);
                 }
-            }
-            ("is_ok" | "is_err", Some(of)) => {
-                if let Some(Known::Ended(cleanups)) = state.known.get(&of) {
-                    let ok = Known::OkIf(cleanups.clone(), name == "is_ok");
-                    state.known.insert(into_key, ok);
-                    return;
+                Some(Known::Polled(cleanups)) if cleanups.ending == Ending::All => {
+                    let cleanups = cleanups.clone();
+                    self.clean_all(&cleanups, state);
                 }
+                _ => {}
+            },
+            ("eq" | "ne", Some(_)) => {
+                if let Some(ended) = compared(name == "eq", &arguments, state) {
+                    state.known.insert(into_key, ended);
+                }
+                return;
             }
             (
                 "entry" | "or_insert_with" | "get_or_insert_with" | "resize_with" | "extend",
@@ -298,10 +324,15 @@ impl Walk<'_> {
             ) if state.owners.contains_key(&of) => {
                 state.set(&of, Condition::Armed);
             }
-            ("is_none" | "is_some" | "is_dropped" | "is_empty", Some(of)) => {
-                if state.condition(&of).is_some() || is_foreign(&of) {
-                    let clean = Known::CleanIf(of, name != "is_some");
-                    state.known.insert(into_key, clean);
+            (
+                "is_none" | "is_some" | "is_ok" | "is_err" | "is_ready" | "is_pending"
+                | "is_dropped" | "is_empty",
+                Some(of),
+            ) => {
+                let written = first.map_or("", |first| first.written.as_str());
+                let written = dereferenced(written).unwrap_or_default();
+                if let Some(known) = self.asked(name.as_str(), of, written, state) {
+                    state.known.insert(into_key, known);
                 }
                 return;
             }
@@ -373,6 +404,36 @@ impl Walk<'_> {
         );
     }
 
+    /// What follows from the answer to a question such as `is_none` about a place.
+    fn asked(&self, name: &str, of: String, written: &str, state: &State) -> Option<Known> {
+        match (state.known.get(&of), name) {
+            (Some(Known::Ended(cleanups)), "is_ok" | "is_err") => {
+                return Some(Known::OkIf(cleanups.clone(), name == "is_ok"));
+            }
+            (Some(Known::Polled(cleanups)), "is_ready" | "is_pending" | "is_some" | "is_none")
+                if cleanups.ending == Ending::All =>
+            {
+                let end = matches!(name, "is_ready" | "is_some");
+                return Some(Known::OkIf(cleanups.clone(), end));
+            }
+            _ => {}
+        }
+        if state.condition(&of).is_none() && !is_foreign(&of) {
+            return None;
+        }
+        let when = match name {
+            "is_none" | "is_pending" | "is_dropped" | "is_empty" => true,
+            "is_some" | "is_ready" => false,
+            // Only if the guard is in the other variant.
+            "is_err" if self.krate.types.variant_owns(written, 1) == Some(false) => true,
+            "is_ok" if self.krate.types.variant_owns(written, 1) == Some(false) => false,
+            "is_ok" if self.krate.types.variant_owns(written, 0) == Some(false) => true,
+            "is_err" if self.krate.types.variant_owns(written, 0) == Some(false) => false,
+            _ => return None,
+        };
+        Some(Known::CleanIf(of, when))
+    }
+
     fn argument(&mut self, operand: &Operand, state: &mut State) -> Argument {
         match operand {
             Operand::Const(_) => Argument {
@@ -417,7 +478,12 @@ impl Walk<'_> {
                 let written = first.written.clone();
                 self.drop_value(block, key, &written, Way::Call(block), state);
             }
-            "forget" | "leak" if owns != Owns::Nothing && first.is_armed() => {
+            // A method of our own may be called like that, too.
+            "forget" | "leak"
+                if owns != Owns::Nothing
+                    && first.is_armed()
+                    && (function.contains("mem::forget") || name_of_owner(function) == "Box") =>
+            {
                 self.leaked(block, first);
             }
             "new"
@@ -498,6 +564,7 @@ impl Walk<'_> {
     ) {
         let owns = self.krate.types.owns(into_type);
         let gives_guard = arguments.iter().any(Argument::is_armed);
+        self.closures_called(function, name, arguments, state);
         for argument in arguments {
             // A guard goes into a container that is lent to the call.
             if let (true, Some(of)) = (gives_guard, argument.target()) {
@@ -514,7 +581,12 @@ impl Walk<'_> {
             let empty = arguments.is_empty() || (arguments.len() == 1 && name == "with_capacity");
             let is_empty = empty && EMPTY.contains(&name);
             let stays_clean = !gives_guard && self.gives_clean(arguments);
-            let condition = if owns == Owns::Inside && (is_empty || stays_clean) {
+            let returns_clean = || {
+                let called = self.krate.summary_of_name(function);
+                called.is_some_and(|called| called.returns_clean)
+            };
+            let condition = if owns == Owns::Inside && (is_empty || stays_clean) || returns_clean()
+            {
                 Condition::Clean
             } else {
                 Condition::Armed
@@ -536,15 +608,16 @@ impl Walk<'_> {
         }
         let mut of = Self::futures_of(arguments, state);
         let inherited = inherited_ending(arguments);
+        let cleans = self.add_summaries(function, arguments, into_type, state, &mut of);
         // Neither nothing nor the future of an `async fn` is an iterator over what the call was lent.
-        let may_refer = !matches!(into_type, "()" | "bool") && !into_type.starts_with('{');
+        let may_refer =
+            !cleans && !matches!(into_type, "()" | "bool") && !into_type.starts_with('{');
         if is_reference(into_type) || refers(into_type) || (of.is_empty() && may_refer) {
             self.returned_reference(name, arguments, into, into_type, state);
             if state.known.contains_key(into) {
                 return;
             }
         }
-        self.add_summaries(function, arguments, into_type, state, &mut of);
         // What it returns is no future any more.
         if name == "block_on" {
             return;
@@ -562,7 +635,56 @@ impl Walk<'_> {
         }
         let ending = combined(ending(function, name), inherited);
         let cleanups = Cleanups { of, ending };
+        let wrapper = name_and_parameters(into_type).0;
+        // A function that polls what it is given, and returns what it got.
+        if wrapper == "Poll" {
+            Self::interrupt_all(&cleanups, state);
+            state.known.insert(into.to_owned(), Known::Polled(cleanups));
+            return;
+        }
         state.known.insert(into.to_owned(), Known::Future(cleanups));
+    }
+
+    /// The closures that are called before the call returns, by itself or by the function of the crate that it calls.
+    fn closures_called(
+        &mut self,
+        function: &str,
+        name: &str,
+        arguments: &[Argument],
+        state: &mut State,
+    ) {
+        let is_parameter = |argument: &Argument| match argument.known()? {
+            Known::Parameter(position) => Some(*position),
+            _ => None,
+        };
+        let gets_closures = arguments.iter().any(|argument| {
+            is_parameter(argument).is_some() || matches!(argument.known(), Some(Known::Future(_)))
+        });
+        if !gets_closures {
+            return;
+        }
+        if let ("call" | "call_mut" | "call_once", Some(first)) = (name, arguments.first()) {
+            let lent = first.target().and_then(|of| match state.known.get(&of) {
+                Some(Known::Parameter(position)) => Some(*position),
+                _ => None,
+            });
+            state.called.extend(is_parameter(first).or(lent));
+        }
+        let Some(called) = self.krate.summary_of_name(function) else {
+            return;
+        };
+        for position in called.calls {
+            let Some(argument) = arguments.get(position) else {
+                continue;
+            };
+            state.called.extend(is_parameter(argument));
+            if let (Some(Known::Future(cleanups)), true) =
+                (argument.known(), argument.written.contains("closure"))
+            {
+                let cleanups = cleanups.clone();
+                self.clean_all(&cleanups, state);
+            }
+        }
     }
 
     /// Notes whether what a closure is called with, by a call that got it, is clean.
@@ -681,7 +803,7 @@ impl Walk<'_> {
         })
     }
 
-    /// The guards that a function of the crate cleans up, of those that it is lent.
+    /// The guards that a function of the crate cleans up, of those that it is lent. Says whether it has cleaned up any.
     fn add_summaries(
         &mut self,
         function: &str,
@@ -689,7 +811,7 @@ impl Walk<'_> {
         into_type: &str,
         state: &mut State,
         of: &mut Branches,
-    ) {
+    ) -> bool {
         let lends = |argument: &Argument| {
             let lent = argument.target()?;
             let to = dereferenced(&argument.written)?;
@@ -697,7 +819,7 @@ impl Walk<'_> {
         };
         let lent: Vec<_> = arguments.iter().map(lends).collect();
         if lent.iter().all(Option::is_none) {
-            return;
+            return false;
         }
         // An `async fn` returns its coroutine, which captured the arguments in their order.
         let future = self.krate.summary_of_type(into_type);
@@ -718,10 +840,51 @@ impl Walk<'_> {
                 }
             }
         }
-        for lent in now {
-            self.clean(&lent, state);
+        for lent in &now {
+            self.clean(lent, state);
+        }
+        !now.is_empty()
+    }
+}
+
+/// Whether a future is polled that is never ready.
+fn never_ends(function: &str) -> bool {
+    let of = type_of_call(function).unwrap_or_default();
+    name_and_parameters(of).0 == "Pending" && of.contains("future::")
+}
+
+/// The name of the type of which a method is called.
+fn name_of_owner(function: &str) -> &str {
+    type_of_call(function).map_or("", |of| name_and_parameters(of).0)
+}
+
+/// What follows if what a future returned is the same as a variant, or another one.
+fn compared(same: bool, arguments: &[Argument], state: &State) -> Option<Known> {
+    let targets: Vec<_> = arguments.iter().filter_map(Argument::target).collect();
+    let [one, other] = &targets[..] else {
+        return None;
+    };
+    let written = dereferenced(&arguments[0].written).unwrap_or_default();
+    let type_name = name_and_parameters(written).0;
+    for (returned, with) in [(one, other), (other, one)] {
+        let Some(Known::Variant(variant)) = state.known.get(with) else {
+            continue;
+        };
+        match state.known.get(returned) {
+            Some(Known::Polled(cleanups)) if cleanups.ending == Ending::All => {
+                let ended = Some(*variant) == variant_of_the_end(type_name);
+                // If it is not the same as `Ready(Ok(()))`, it may be another `Ready`.
+                return ended
+                    .then(|| Known::OkIf(cleanups.clone(), same))
+                    .or_else(|| Some(Known::OkIf(cleanups.clone(), !same)));
+            }
+            Some(Known::Ended(cleanups)) if cleanups.ending == Ending::IfOk && *variant == 0 => {
+                return Some(Known::OkIf(cleanups.clone(), same));
+            }
+            _ => {}
         }
     }
+    None
 }
 
 fn is_container(walk: &Walk<'_>, written: &str) -> bool {

@@ -87,8 +87,10 @@ pub(super) enum Known {
     Variant(u128),
     /// Nothing is left to clean up in the place where this value is the one given.
     CleanIf(String, bool),
-    /// The future has returned `Ok` where this value is the one given.
+    /// The future has returned, or has returned `Ok`, where this value is the one given.
     OkIf(Cleanups, bool),
+    /// What the caller gave in this position, which may be a closure to be called.
+    Parameter(usize),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,6 +103,8 @@ pub(super) struct State {
     pub failed: Option<u32>,
     /// The findings of the path that are not confirmed yet.
     pub dropped: BTreeSet<u32>,
+    /// The parameters that were called.
+    pub called: BTreeSet<usize>,
 }
 
 /// Whether what is done with a guard in it is not seen once it was lent.

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::mir::{
     Block, Body, Operand, Place, Projection, Span, Statement, Terminator, Value, dereferenced,
+    split_commas,
 };
 use crate::types::{Field, Owns, is_future, name_and_parameters};
 
@@ -94,7 +95,12 @@ impl Walk<'_> {
         for (position, (local, written)) in body.parameters.iter().enumerate() {
             let key = format!("_{local}");
             match self.krate.types.owns(written) {
-                Owns::Nothing => self.lend(&mut start, position, &key, written),
+                Owns::Nothing if written.starts_with('&') => {
+                    self.lend(&mut start, position, &key, written);
+                }
+                Owns::Nothing => {
+                    start.known.insert(key, Known::Parameter(position));
+                }
                 Owns::Guard | Owns::Inside => {
                     let mut owner = Owner::new(Condition::Armed, None, written);
                     if body.written_own_type().is_some() && position > 0 {
@@ -250,6 +256,12 @@ impl Walk<'_> {
                 state.forget(&into);
                 if constant == "true" || constant == "false" {
                     state.known.insert(into, Known::Flag(constant == "true"));
+                } else if let Some(variant) = self.krate.constant(constant) {
+                    if let Some(variant) = number_of_variant(variant) {
+                        let place = format!("={constant}");
+                        state.known.insert(place.clone(), Known::Variant(variant));
+                        state.known.insert(into, Known::Reference(place));
+                    }
                 }
             }
             Value::Use(operand) => {
@@ -435,12 +447,8 @@ impl Walk<'_> {
             format!("/{last}")
         };
         let owns = self.krate.types.owns(&written);
-        let number = match (type_name, last.as_str()) {
-            ("Option", "None") | ("Result", "Ok") => Some(0),
-            ("Option", "Some") | ("Result", "Err") => Some(1),
-            _ => None,
-        };
-        if let Some(number) = number {
+        let has_two = matches!(type_name, "Option" | "Result" | "Poll");
+        if let Some(number) = number_of_variant(&last).filter(|_| has_two) {
             let variant = Known::Variant(number);
             state.known.insert(into_key.clone(), variant);
         }
@@ -541,7 +549,8 @@ impl Walk<'_> {
 
     /// Notes that the cleanup of a place has come to its end.
     pub(super) fn clean(&mut self, key: &str, state: &mut State) {
-        if let Some(container) = key.strip_suffix("[]") {
+        if let Some(container) = self.container_of(key, state) {
+            let container = container.as_str();
             self.emptied.insert(container.to_owned());
             let holds_one = state
                 .owners_within(container)
@@ -567,6 +576,20 @@ impl Walk<'_> {
         ) {
             written = content;
         }
+        // What is in an option is all that is in it.
+        let payload = name_and_parameters(written).1;
+        let part = &key[whole.len()..];
+        if matches!(name_and_parameters(written).0, "Option" | "Result")
+            && !part.contains('*')
+            && payload
+                .first()
+                .is_some_and(|payload| self.krate.types.owns(payload) == Owns::Guard)
+            && payload
+                .get(1)
+                .is_none_or(|other| self.krate.types.owns(other) == Owns::Nothing)
+        {
+            owner.condition = Condition::Clean;
+        }
         if let Some(fields) = self.krate.types.owning_fields(written) {
             let mut fields = fields.iter();
             let all = fields.all(|field| owner.without.contains(&format!(".{}", field.position)));
@@ -576,13 +599,32 @@ impl Walk<'_> {
         }
     }
 
+    /// The container whose elements are cleaned up with this one: the key is one of an element, or of the only guard in it.
+    fn container_of(&self, key: &str, state: &State) -> Option<String> {
+        let (container, part) = key.rsplit_once("[]")?;
+        if part.is_empty() {
+            return Some(container.to_owned());
+        }
+        let position: usize = part.strip_prefix('.')?.parse().ok()?;
+        let written = state.owners.get(container)?.written_type.as_str();
+        let element = *name_and_parameters(written).1.first()?;
+        let is_only = if let Some(fields) = self.krate.types.owning_fields(element) {
+            matches!(&fields[..], [field] if field.position == position)
+        } else {
+            let tuple = element.strip_prefix('(')?.strip_suffix(')')?;
+            let mut others = split_commas(tuple).into_iter().enumerate();
+            others.all(|(at, part)| at == position || self.krate.types.owns(part) == Owns::Nothing)
+        };
+        is_only.then(|| container.to_owned())
+    }
+
     pub(super) fn clean_all(&mut self, cleanups: &Cleanups, state: &mut State) {
         for (of, _) in &cleanups.of {
             self.clean(of, state);
         }
     }
 
-    fn interrupt_all(cleanups: &Cleanups, state: &mut State) {
+    pub(super) fn interrupt_all(cleanups: &Cleanups, state: &mut State) {
         for (of, _) in &cleanups.of {
             // Of a container only some elements are interrupted, and it is armed until it was emptied.
             if !of.ends_with("[]") && state.condition(of) != Some(Condition::Clean) {
@@ -683,10 +725,12 @@ impl Walk<'_> {
             {
                 self.clean(&container, state);
             }
-            Some(Known::Polled(cleanups)) if type_name == "Poll" => {
-                match (variant, cleanups.ending) {
-                    (0, Ending::All) => self.clean_all(&cleanups, state),
-                    _ => Self::interrupt_all(&cleanups, state),
+            Some(Known::Polled(cleanups)) => {
+                let has_ended = Some(variant) == variant_of_the_end(type_name);
+                if has_ended && cleanups.ending == Ending::All {
+                    self.clean_all(&cleanups, state);
+                } else {
+                    Self::interrupt_all(&cleanups, state);
                 }
             }
             Some(Known::Ended(cleanups)) => match cleanups.ending {
@@ -737,13 +781,12 @@ impl Walk<'_> {
         let here = Summary {
             cleans,
             returns_cleanup_of,
+            calls: std::mem::take(&mut state.called),
+            returns_clean: state.condition("_0") == Some(Condition::Clean),
         };
         self.summary = Some(match self.summary.take() {
             None => here,
-            Some(before) => Summary {
-                cleans: &before.cleans & &here.cleans,
-                returns_cleanup_of: &before.returns_cleanup_of & &here.returns_cleanup_of,
-            },
+            Some(before) => before.common(&here),
         });
     }
 
@@ -964,6 +1007,24 @@ impl Walk<'_> {
         | Way::Assigned(block)
         | Way::Await(block)) = way;
         self.body.blocks.get(&block)?.span.clone()
+    }
+}
+
+/// The number of a variant of the standard library, by its name.
+fn number_of_variant(name: &str) -> Option<u128> {
+    match name {
+        "None" | "Ok" | "Ready" => Some(0),
+        "Some" | "Err" | "Pending" => Some(1),
+        _ => None,
+    }
+}
+
+/// Which variant says that a future has ended: of what polling it returns, and of what trying it once returns.
+pub(super) fn variant_of_the_end(type_name: &str) -> Option<u128> {
+    match type_name {
+        "Poll" => Some(0),
+        "Option" => Some(1),
+        _ => None,
     }
 }
 

@@ -48,6 +48,41 @@ pub fn functions(text: &str) -> Vec<FunctionText<'_>> {
     found
 }
 
+/// The references that the compiler has evaluated already, each with the text of the value to which it refers.
+///
+/// Assertions compare with such values, as in `assert_eq!(polled, Poll::Ready(Ok(())))`.
+pub fn constants(text: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    let mut open: Option<(&str, BTreeMap<&str, &str>)> = None;
+    for line in text.lines() {
+        let Some((name, values)) = &mut open else {
+            let header = line
+                .strip_prefix("const ")
+                .and_then(|l| l.strip_suffix(" = {"));
+            let name = header.and_then(|header| header.split_once(": &"));
+            if let Some((name, _)) = name.filter(|(name, _)| name.contains("::promoted[")) {
+                open = Some((name, BTreeMap::new()));
+            }
+            continue;
+        };
+        if line == "}" {
+            open = None;
+            continue;
+        }
+        let Some((into, value)) = line.trim().trim_end_matches(';').split_once(" = ") else {
+            continue;
+        };
+        if let ("_0", Some(of)) = (into, value.strip_prefix('&')) {
+            if let Some(value) = values.get(of) {
+                found.push((*name, *value));
+            }
+        } else {
+            values.insert(into, value);
+        }
+    }
+    found
+}
+
 impl FunctionText<'_> {
     /// Whether a word that makes a function interesting stands anywhere in it, but for its texts.
     pub fn mentions(&self, word: &str) -> bool {

@@ -15,6 +15,7 @@ struct Allow {
     /// The line of code that it is about.
     about: u32,
     kind: Kind,
+    target: usize,
     used: bool,
 }
 
@@ -32,11 +33,27 @@ pub struct Complaint {
     pub file: PathBuf,
     pub line: u32,
     pub message: String,
+    /// The number of the target in which the file was seen first.
+    pub target: usize,
+}
+
+impl Complaint {
+    /// As rustc would print it.
+    pub fn human(&self) -> String {
+        let (path, line, message) = (self.file.display(), self.line, &self.message);
+        format!("error[allow]: {message}\n --> {path}:{line}\n\n")
+    }
+
+    /// In one line.
+    pub fn short(&self) -> String {
+        let (path, line, message) = (self.file.display(), self.line, &self.message);
+        format!("{path}:{line}: error[allow]: {message}")
+    }
 }
 
 impl Allowed {
     /// Reads the comments of the sources that were not read before.
-    pub fn read(&mut self, sources: &Sources) {
+    pub fn read(&mut self, sources: &Sources, target: usize) {
         for file in &sources.files {
             if self.files.contains(&file.path) {
                 continue;
@@ -57,12 +74,14 @@ impl Allowed {
                         at: comment.line,
                         about,
                         kind,
+                        target,
                         used: false,
                     }),
                     Err(message) => self.complaints.push(Complaint {
                         file: file.path.clone(),
                         line: comment.line,
                         message,
+                        target,
                     }),
                 }
             }
@@ -109,6 +128,7 @@ impl Allowed {
                     "nothing is found here, so `allow({})` can be removed",
                     allow.kind.id()
                 ),
+                target: allow.target,
             });
         self.complaints.into_iter().chain(unused).collect()
     }

@@ -1,8 +1,6 @@
-//! Prints reports, in the manner of rustc, in a line, or for a program.
+//! Prints reports, in the manner of rustc, or in a line.
 
 use std::fmt::Write as _;
-
-use serde_json::{Value, json};
 
 use crate::source::File;
 
@@ -79,7 +77,7 @@ fn source_line(text: &mut String, file: &File, line: u32, margin: usize) {
     let _ = writeln!(text, "{line:margin$} | {}", code.trim_end());
 }
 
-fn in_words(way: &WayOut) -> String {
+pub(super) fn in_words(way: &WayOut) -> String {
     let after = way
         .after
         .as_ref()
@@ -130,35 +128,4 @@ pub fn short(report: &Report) -> String {
         let _ = write!(text, ": {}", ways.join(", "));
     }
     text
-}
-
-/// A report as an object.
-pub fn as_json(report: &Report, file: Option<&File>) -> Value {
-    let place = |label: &Option<Label>| {
-        label.as_ref().map(
-            |label| json!({ "line": label.at.line, "column": label.at.column, "text": label.text }),
-        )
-    };
-    json!({
-        "reason": "finding",
-        "level": report.kind.level(),
-        "id": report.kind.id(),
-        "message": report.message,
-        "target": report.target,
-        "function": report.function,
-        "variable": report.variable,
-        "type": report.guarded,
-        "file": report.file,
-        "line": report.at().map(|at| at.line),
-        "column": report.at().map(|at| at.column),
-        "guard": place(&report.place),
-        "ways": report
-            .ways
-            .iter()
-            .map(|way| json!({ "word": way.word, "after": way.after, "at": place(&way.label) }))
-            .collect::<Vec<_>>(),
-        "help": report.help,
-        "rendered": human(report, file),
-        "short": short(report),
-    })
 }

@@ -14,6 +14,8 @@
 #![allow(clippy::all, unreachable_pub, missing_debug_implementations)]
 
 mod arguments;
+mod by_hand;
+mod called;
 mod cleanups;
 mod containers;
 mod fields;
@@ -24,6 +26,7 @@ mod paths;
 mod same_names;
 mod shapes;
 mod silenced;
+mod states;
 
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 

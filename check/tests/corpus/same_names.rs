@@ -322,3 +322,6 @@ pub mod aliases {
         };
     }
 }
+
+/// With a second `Pin` in the crate, the compiler writes the modules of the first.
+pub struct Pin;
