@@ -1,18 +1,18 @@
 //! The crates that snippets use, each built once, in a folder of their own.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::{env, fs};
 
 use crate::{cargo, root};
 
-/// Builds them with the README's command for readers.
+/// Builds them with the README's command for readers, and returns the libraries.
 ///
 /// # Panics
 ///
 /// When that fails.
-pub fn build() {
+pub fn build() -> BTreeSet<PathBuf> {
     let output = Command::new(env!("CARGO"))
         .current_dir(root())
         .args(["build", "-p", "asyncdrop-book", "--profile", "book"])
@@ -25,7 +25,14 @@ pub fn build() {
         output.status.success(),
         "`cargo build -p asyncdrop-book --profile book` failed"
     );
-    remove_all_but(&cargo::artifacts(&output.stdout));
+    let built = cargo::artifacts(&output.stdout);
+    remove_all_but(&built);
+    // `asyncdrop-book` itself, which has nothing in it, lies beside the folder and is new each time.
+    let is_library = |file: &PathBuf| {
+        let end = file.extension().unwrap_or_default();
+        file.starts_with(folder()) && (end == "rlib" || end == env::consts::DLL_EXTENSION)
+    };
+    built.into_iter().filter(is_library).collect()
 }
 
 /// Removes the libraries that an earlier version of Cargo.toml or Cargo.lock left behind.
@@ -39,19 +46,6 @@ fn remove_all_but(current: &BTreeSet<PathBuf>) {
             fs::remove_file(library).expect("target/ can be written");
         }
     }
-}
-
-/// All that [`build`] has built.
-///
-/// # Panics
-///
-/// When the folder cannot be read.
-pub fn built() -> Vec<PathBuf> {
-    fs::read_dir(folder())
-        .expect("cargo just wrote to it")
-        .map(|entry| entry.expect("the folder can be read").path())
-        .filter(|file| file.extension().is_none_or(|end| end != "d"))
-        .collect()
 }
 
 /// The compiler, and when each of these libraries was built. Where that differs, nothing compiled with them is the same.

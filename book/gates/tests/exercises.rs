@@ -25,10 +25,7 @@ const CRATES: [&str; 8] = [
 ];
 
 /// The state of the libraries, once they are built.
-static LIBRARIES: LazyLock<String> = LazyLock::new(|| {
-    libraries::build();
-    libraries::state(&libraries::built())
-});
+static LIBRARIES: LazyLock<String> = LazyLock::new(|| libraries::state(&libraries::build()));
 
 fn main() -> ExitCode {
     let exercises = files("book/exercises", "rs");

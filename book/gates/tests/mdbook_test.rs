@@ -134,7 +134,7 @@ fn trial(pages: &[Chapter]) -> Trial {
         let made_of = format!(
             "{rustdoc:?} {runs} {ignored}\n{}\n{}",
             text.join("\n\n"),
-            *STATE
+            *LIBRARIES
         );
         let kept = Kept::new(kept_of, made_of);
         if kept.is_current() {
@@ -263,9 +263,12 @@ fn count(printed: &str, word: &str) -> usize {
         .sum()
 }
 
+/// The state of the libraries, once they are built.
+static LIBRARIES: LazyLock<String> = LazyLock::new(|| libraries::state(&libraries::build()));
+
 /// The folder with all pages as mdBook gives them to rustdoc.
 static PAGES: LazyLock<PathBuf> = LazyLock::new(|| {
-    libraries::build();
+    LazyLock::force(&LIBRARIES);
     let folder = scratch("mdbook-test/pages");
     fs::remove_dir_all(&folder).expect("target/ can be written");
     fs::create_dir_all(&folder).expect("target/ can be written");
@@ -280,12 +283,6 @@ static PAGES: LazyLock<PathBuf> = LazyLock::new(|| {
         String::from_utf8_lossy(&output.stderr)
     );
     folder
-});
-
-/// The state of the libraries that the pages are compiled with, which are built with the pages.
-static STATE: LazyLock<String> = LazyLock::new(|| {
-    LazyLock::force(&PAGES);
-    libraries::state(&libraries::built())
 });
 
 /// What `mdbook test` does.

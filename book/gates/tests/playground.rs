@@ -4,6 +4,7 @@
 //! part of the book; with `ASYNCDROP_PLAYGROUND=all`, as in CI, it is every snippet.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +12,7 @@ use std::sync::{LazyLock, Mutex};
 use std::{env, fs, io, thread};
 
 use asyncdrop_book_gates::kept::Kept;
-use asyncdrop_book_gates::{cargo, chapters, libraries, markdown, program, root, scratch};
+use asyncdrop_book_gates::{chapters, libraries, markdown, program, root, scratch};
 use asyncdrop_book_playground::{Library, Online, library, online, request, shown, with_classes};
 
 /// A snippet that can run online.
@@ -73,38 +74,28 @@ fn snippets() -> Vec<Snippet> {
     snippets
 }
 
-/// The name and the rlib of each crate that the playground has.
+/// The name and the library of each crate that the playground has.
+///
+/// They are those that `mdbook test` uses, because each was built once there, and the playground has all features as well.
 fn crates() -> BTreeMap<String, PathBuf> {
-    let built = Command::new(env!("CARGO"))
-        .current_dir(root())
-        .args(["build", "--message-format", "json-render-diagnostics"])
-        .args(["-p", "asyncdrop-book-playground-crates"])
-        .output()
-        .expect("cargo runs this test");
-    assert!(
-        built.status.success(),
-        "{}",
-        String::from_utf8_lossy(&built.stderr)
-    );
     let manifest = fs::read_to_string(root().join("book/playground/crates/Cargo.toml"));
     let manifest: toml::Table = manifest.expect("it is there").parse().expect("it is TOML");
-    let wanted: BTreeSet<_> = manifest["dependencies"]
-        .as_table()
-        .expect("a table")
-        .keys()
-        .map(|name| name.replace('-', "_"))
-        .collect();
-    let found: BTreeMap<_, _> = cargo::messages(&built.stdout)
-        .filter_map(|message| {
-            let name = message["target"]["name"].as_str()?.replace('-', "_");
-            let files = message["filenames"].as_array()?.iter();
-            let mut files = files.filter_map(|file| file.as_str());
-            let file = files.find(|file| file.ends_with(".rlib") || file.ends_with(".so"))?;
-            wanted.contains(&name).then(|| (name, PathBuf::from(file)))
+    let wanted = manifest["dependencies"].as_table().expect("a table").keys();
+    let built = libraries::build();
+    wanted
+        .map(|name| {
+            let name = name.replace('-', "_");
+            let start = format!("lib{name}-");
+            let mut found = built.iter().filter(|file| {
+                let file = file.file_name().and_then(OsStr::to_str);
+                file.is_some_and(|file| file.starts_with(&start))
+            });
+            let file = found.next().cloned();
+            assert!(found.next().is_none(), "{name} was built twice");
+            let file = file.unwrap_or_else(|| panic!("no snippet of the book uses {name}"));
+            (name, file)
         })
-        .collect();
-    assert_eq!(found.keys().cloned().collect::<BTreeSet<_>>(), wanted);
-    found
+        .collect()
 }
 
 /// What an example printed, as it does online: all of it is one file and one crate, and the lines of the anchors are gone.
