@@ -26,6 +26,10 @@ const SHOWN_IN_SHORT: [&str; 9] = [
     "try_join_interrupts_a_cleanup",
 ];
 
+/// Each finding, and whether it is true.
+const RECORD: &str = "check/tests/own_code.txt";
+const README: &str = "check/README.md";
+
 /// Why there may be findings in a file, by the beginning of its path. What has no reason here must have no findings.
 const REASONS: [(&str, &str); 5] = [
     (
@@ -49,6 +53,33 @@ const REASONS: [(&str, &str); 5] = [
         "a test that plays what the simulator shows, a forgotten guard among it",
     ),
 ];
+
+/// Why a finding may be false. Each is a kind of code, and has to be there.
+const FALSE: [(&str, &str); 5] = [
+    (
+        "never-that-value",
+        "the option is empty there, or the result an error, which only what was done before can tell",
+    ),
+    (
+        "told-by-a-helper",
+        "a function polls the cleanup, and says in a type of its own, or in a `bool`, whether it has ended",
+    ),
+    (
+        "polled-in-a-loop",
+        "the cleanup is polled so often that it has ended, and a flag or a variable says so",
+    ),
+    (
+        "caught-panic",
+        "a closure cleans up and panics then, and the panic is caught",
+    ),
+    (
+        "given-away",
+        "a future or a pair with the guard went to where somebody else finishes it",
+    ),
+];
+
+/// Whether a finding is true is for a reader to say, so a new one is marked so until that was done.
+const NOT_JUDGED: &str = "?";
 
 /// The parts of the repository that the README counts.
 const PARTS: [(&str, &[&str]); 5] = [
@@ -158,17 +189,34 @@ fn compare(path: &str, found: &str) {
     );
 }
 
-/// The rows of the README: how many findings of each kind there are in each part.
+/// Puts before each line what was said about it: `true`, or `false(kind)`.
+fn judged(lines: &[String]) -> Vec<String> {
+    let recorded = fs::read_to_string(root().join(RECORD)).unwrap_or_default();
+    let mut verdicts: Vec<(&str, &str)> = recorded
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .collect();
+    let verdict_of = |line: &String| {
+        // There are findings that are the same but for their lines. They have a verdict each.
+        let known = verdicts.iter().position(|(_, known)| known == line);
+        let verdict = known.map_or(NOT_JUDGED, |known| verdicts.remove(known).0);
+        format!("{verdict} {line}")
+    };
+    lines.iter().map(verdict_of).collect()
+}
+
+/// The rows of the README: how many findings of each kind there are in each part, and how many of them are false.
 fn table(lines: &[String]) -> String {
     let mut table = String::from("| where |");
     for kind in KINDS {
-        write!(table, " `{kind}` |").unwrap();
+        write!(table, " `{kind}`, true | false |").unwrap();
     }
-    table.push_str("\n|---|---|---|---|---|---|\n");
+    table.push_str("\n|---|---|---|---|---|---|---|---|---|---|---|\n");
     let mut counted = 0;
     for (part, folders) in PARTS {
         let is_here = |line: &&String| {
             let mut parts = PARTS.iter().flat_map(|(_, folders)| *folders);
+            let (_, line) = line.split_once(' ').expect("a verdict");
             // `book/examples/` is no part of the rest of `book/`.
             let longest = parts
                 .by_ref()
@@ -181,13 +229,26 @@ fn table(lines: &[String]) -> String {
         write!(table, "| {part} |").unwrap();
         for kind in KINDS {
             let id = format!(": {kind}: ");
-            let count = here.iter().filter(|line| line.contains(&id)).count();
-            write!(table, " {count} |").unwrap();
+            let of_kind = here.iter().filter(|line| line.contains(&id));
+            let (is_true, is_false): (Vec<_>, Vec<_>) =
+                of_kind.partition(|line| line.starts_with("true "));
+            write!(table, " {} | {} |", is_true.len(), is_false.len()).unwrap();
         }
         table.push('\n');
     }
     assert_eq!(counted, lines.len(), "a finding is in none of the parts");
     table
+}
+
+/// Replaces what stands between two comments in the README of the checker.
+fn between(readme: &str, name: &str, text: &str) -> String {
+    let (begin, end) = (
+        format!("<!-- {name} -->\n"),
+        format!("<!-- end of {name} -->\n"),
+    );
+    let (before, rest) = readme.split_once(&begin).expect(name);
+    let (_, after) = rest.split_once(&end).expect(name);
+    format!("{before}{begin}{text}{end}{after}")
 }
 
 #[test]
@@ -216,11 +277,26 @@ fn what_is_found_in_our_own_code_is_known() {
         let is_used = lines.iter().any(|line| line.starts_with(start));
         assert!(is_used, "nothing is found in {start}: {reason}");
     }
-    compare("check/tests/own_code.txt", &(lines.join("\n") + "\n"));
+    let lines = judged(&lines);
+    compare(RECORD, &(lines.join("\n") + "\n"));
+    for line in &lines {
+        let (verdict, finding) = line.split_once(' ').expect("a verdict");
+        let false_kind = verdict
+            .strip_prefix("false(")
+            .and_then(|kind| kind.strip_suffix(')'));
+        let is_known = FALSE.iter().any(|(kind, _)| false_kind == Some(*kind));
+        assert!(
+            verdict == "true" || is_known,
+            "write before it in {RECORD} whether it is `true` or `false(kind)`: {finding}"
+        );
+    }
+    for (kind, reason) in FALSE {
+        let verdict = format!("false({kind}) ");
+        let is_used = lines.iter().any(|line| line.starts_with(&verdict));
+        assert!(is_used, "no finding is false because {reason}");
+    }
 
-    let readme = fs::read_to_string(root().join("check/README.md")).unwrap();
-    let begin = readme.find("| where |").expect("a table");
-    let length = readme[begin..].find("\n\n").expect("its end") + 1;
-    let counted = readme[..begin].to_owned() + &table(&lines) + &readme[begin + length..];
-    compare("check/README.md", &counted);
+    let readme = fs::read_to_string(root().join(README)).unwrap();
+    let counted = between(&readme, "findings", &table(&lines));
+    compare(README, &counted);
 }
