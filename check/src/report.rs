@@ -448,7 +448,7 @@ fn help(kind: Kind, variable: Option<&str>) -> String {
     let it = variable.map_or("it".to_owned(), |name| format!("`{name}`"));
     match kind {
         Kind::Armed => format!(
-            "let a scope clean up on every way, `with_async_drop_2!({name}, {{ .. }})`, or call `{name}.async_drop().await` before you leave"
+            "let a scope clean up on every path, `with_async_drop_2!({name}, {{ .. }})`, or call `{name}.async_drop().await` before you leave"
         ),
         Kind::Interrupted => format!(
             "call `{name}.async_drop().await` again after the interruption, or limit the cleanup with `{name}.async_drop_within(..)`"
