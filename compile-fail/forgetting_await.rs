@@ -23,9 +23,9 @@ impl AsyncDrop for Log {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    let file = File::from_std(tempfile::tempfile()?);
+    let mut file = File::from_std(tempfile::tempfile()?);
+    file.write_all(b"started\n").await?;
     let mut log = AsyncDropGuard::new(Log { file });
-    let written = log.file.write_all(b"started\n").await;
     log.async_drop();
-    written
+    Ok(())
 }

@@ -27,7 +27,6 @@ async fn main() -> Result<(), JoinError> {
     let mut lease = AsyncDropGuard::new(Lease { name, held });
     let copy = lease.to_owned();
     let task = tokio::spawn(async move { println!("holding {}", copy.name) });
-    let printed = task.await;
-    let released = lease.async_drop().await;
-    printed.and(released)
+    println!("printed: {:?}", task.await);
+    lease.async_drop().await
 }

@@ -55,6 +55,10 @@ impl ValueOrigin {
         }
     }
 
+    pub(crate) fn forget_name(&mut self) {
+        self.name = None;
+    }
+
     /// The same value, under a name.
     pub(crate) fn named(self, name: Name) -> Self {
         Self {

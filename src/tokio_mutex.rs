@@ -70,7 +70,11 @@ use crate::guard::AsyncDropGuard;
 /// let second = AsyncDropArc::clone(&first);
 ///
 /// let (one, other) = tokio::join!(say("hello, ", first), say("hello again, ", second));
-/// one.and(other)?;
+/// for said in [one, other] {
+///     if let Err(error) = said {
+///         eprintln!("not said: {error}");
+///     }
+/// }
 ///
 /// let mut heard = String::new();
 /// theirs.read_to_string(&mut heard).await?;

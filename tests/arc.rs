@@ -2,8 +2,6 @@
 //!
 //! That A2 holds under every interleaving is explored elsewhere; here it is tried on real threads.
 
-mod support;
-
 use std::hint;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,9 +11,10 @@ use asyncdrop::incident::IncidentKind;
 use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropWeak};
 use futures::executor::block_on;
 
-use support::{
+use crate::support::{
     Diary, Ending, Session, abandon_after, message_of_panic, record, run_in_new_process,
 };
+use crate::{place, test_path};
 
 #[track_caller]
 fn shared(session: Session) -> AsyncDropGuard<AsyncDropArc<Session>> {
@@ -66,7 +65,7 @@ fn a1_an_owner_that_is_not_the_last_gets_ok_at_its_first_poll() {
 
     let mut letting_go = Box::pin(first.async_drop());
     assert_eq!(
-        support::poll_once(letting_go.as_mut()),
+        crate::support::poll_once(letting_go.as_mut()),
         std::task::Poll::Ready(Ok(()))
     );
     drop(letting_go);
@@ -504,7 +503,7 @@ fn owner_that_has_let_go() -> AsyncDropGuard<AsyncDropArc<Session>> {
 #[test]
 fn a1_asked_for_its_count_an_owner_that_has_let_go_names_the_place_of_the_call() {
     assert_panics_where_it_is_called(
-        "a1_asked_for_its_count_an_owner_that_has_let_go_names_the_place_of_the_call",
+        test_path!("a1_asked_for_its_count_an_owner_that_has_let_go_names_the_place_of_the_call"),
         || {
             let _ = AsyncDropArc::strong_count(&owner_that_has_let_go());
         },
@@ -514,7 +513,7 @@ fn a1_asked_for_its_count_an_owner_that_has_let_go_names_the_place_of_the_call()
 #[test]
 fn a1_compared_an_owner_that_has_let_go_names_the_place_of_the_call() {
     assert_panics_where_it_is_called(
-        "a1_compared_an_owner_that_has_let_go_names_the_place_of_the_call",
+        test_path!("a1_compared_an_owner_that_has_let_go_names_the_place_of_the_call"),
         || {
             let owner = owner_that_has_let_go();
             let _ = AsyncDropArc::ptr_eq(&owner, &owner);

@@ -1,10 +1,7 @@
 //! Runs the program `examples/background_worker.rs`, ends it in several ways, and compares its file with what it acknowledged.
 
 // A process elsewhere than on Unix cannot be sent the SIGTERM that these tests are about.
-#![cfg(unix)]
-
-#[path = "support/program.rs"]
-mod program;
+#![cfg(all(unix, feature = "tokio"))]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,6 +20,8 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+
+use crate::support::build_program;
 
 /// Only a test that would hang for ever ever waits this long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -556,7 +555,7 @@ async fn within<F: Future>(what: &str, future: F) -> F::Output {
 
 fn background_worker() -> Command {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(PROGRAM.get_or_init(|| program::build("background_worker")));
+    let mut command = Command::new(PROGRAM.get_or_init(|| build_program("background_worker")));
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -2,12 +2,12 @@
 //!
 //! `sweep` is the harness, and says what is checked after each run. Here are the scenarios.
 
-mod support;
-mod sweep;
-
 use std::fmt::Debug;
 use std::pin::Pin;
 
+use crate::sweep::{
+    AnyValue, Borrowing, Ending, Failure, NO_FAILING_ENDING, Stage, SureValue, Sweep, Value,
+};
 #[cfg(feature = "tokio")]
 use asyncdrop::AsyncDropTokioMutex;
 use asyncdrop::{
@@ -15,11 +15,8 @@ use asyncdrop::{
     async_drop_all, async_drop_on_err, async_trait, flatten_async_drop, with_async_drop,
     with_async_drop_2, with_async_drop_2_infallible, with_async_drop_both_errors,
 };
-use sweep::{
-    AnyValue, Borrowing, Ending, Failure, NO_FAILING_ENDING, Stage, SureValue, Sweep, Value,
-};
 
-use support::wait;
+use crate::support::wait;
 
 type Guard<T> = AsyncDropGuard<T>;
 

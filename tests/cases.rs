@@ -2,8 +2,6 @@
 
 #![cfg(feature = "tokio")]
 
-mod support;
-
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::future::pending;
@@ -24,7 +22,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 
-use support::record;
+use crate::support::record;
 
 /// What happened, in order.
 type Log<T = &'static str> = Arc<Mutex<Vec<T>>>;

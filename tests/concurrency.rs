@@ -407,6 +407,7 @@ mod schedules {
     use super::*;
 
     use std::future::poll_fn;
+    use std::sync::{MutexGuard, PoisonError};
     use std::task::{Poll, Waker};
 
     use asyncdrop::{AsyncDropArc, AsyncDropShared};
@@ -452,8 +453,15 @@ mod schedules {
         })
     }
 
+    /// One at a time, and no race crawls because all the cores explore.
+    fn turn() -> MutexGuard<'static, ()> {
+        static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The number of schedules that were run.
     fn explore_all(scenario: impl Fn() + Send + Sync + 'static) -> usize {
+        let _turn = turn();
         let runs = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&runs);
         shuttle::check_dfs(
@@ -469,6 +477,7 @@ mod schedules {
     /// Where there are too many orders to run them all. The seeds are fixed, so each run of the test is the same.
     fn explore_some(scenario: fn()) {
         const SEED: u64 = 0x5eed;
+        let _turn = turn();
         shuttle::check_random_with_seed(scenario, SEED, 5_000);
         // Few switches at the wrong places, where the other one makes many at any.
         let few_switches = PctScheduler::new_from_seed(SEED, 3, 1_000);

@@ -2,8 +2,6 @@
 
 #![cfg(feature = "tokio")]
 
-mod support;
-
 use std::error::Error;
 use std::future::{Future, pending};
 use std::io;
@@ -14,10 +12,11 @@ use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, DeadlineError, asyn
 use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep};
 
-use support::{
+use crate::support::{
     Diary, Ending, Recorded, Session, abandon_after, message_of_panic, poll_once, record,
     run_in_new_process,
 };
+use crate::{place, test_path};
 
 const LIMIT: Duration = Duration::from_millis(250);
 
@@ -123,7 +122,7 @@ fn dl2_at_the_deadline_the_value_is_dropped_and_the_error_says_so() {
         assert_eq!(
             error.to_string(),
             format!(
-                "async_drop on deadline::Upload did not finish within 250ms, created at {place}"
+                "async_drop on library::deadline::Upload did not finish within 250ms, created at {place}"
             )
         );
         assert!(error.source().is_none());
@@ -131,7 +130,7 @@ fn dl2_at_the_deadline_the_value_is_dropped_and_the_error_says_so() {
             panic!("it was too late")
         };
         assert_eq!(limit, LIMIT);
-        assert_eq!(origin.type_name(), "deadline::Upload");
+        assert_eq!(origin.type_name(), "library::deadline::Upload");
         assert_eq!(origin.location().to_string(), place);
         assert_eq!(origin.name(), None);
 
@@ -303,7 +302,7 @@ fn dl2_no_panic_follows_the_deadline() {
         assert!(matches!(error, DeadlineError::Passed { .. }));
         eprintln!("the end");
     }
-    let outcome = run_in_new_process("dl2_no_panic_follows_the_deadline", program);
+    let outcome = run_in_new_process(test_path!("dl2_no_panic_follows_the_deadline"), program);
     assert!(outcome.lived_on, "{}", outcome.stderr);
     for report in [
         r#"Forgot to call async_drop on Session("bob")"#,

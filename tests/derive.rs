@@ -1,7 +1,5 @@
 //! The promises DV1 to DV12: what `#[derive(AsyncDrop)]` makes of a type. DV13, what it refuses, is in `compile-fail/`.
 
-mod support;
-
 use std::cell::Cell;
 use std::error::Error;
 use std::fmt::{self, Debug, Display};
@@ -19,10 +17,11 @@ use asyncdrop::{
 use futures::executor::block_on;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
-use support::{
+use crate::support::{
     Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record, run_crate,
     run_in_new_process,
 };
+use crate::{place, test_path};
 
 type FieldErrors = CleanupErrors;
 
@@ -337,12 +336,14 @@ fn dv4_types_that_derive_it_can_be_fields_of_each_other() {
 
     let text = errors.to_string();
     assert!(
-        text.starts_with(r#"1 of 2 cleanups failed: "first" (derive::Declared), created at "#),
+        text.starts_with(
+            r#"1 of 2 cleanups failed: "first" (library::derive::Declared), created at "#
+        ),
         "{text}"
     );
     assert!(
         text.contains(
-            r#": 1 of 3 cleanups failed: "cyd" (derive::support::session::Session), created at "#
+            r#": 1 of 3 cleanups failed: "cyd" (library::support::session::Session), created at "#
         ),
         "{text}"
     );
@@ -542,7 +543,7 @@ fn dv7_by_default_the_program_says_which_error_was_lost() {
     }
 
     let outcome = run_in_new_process(
-        "dv7_by_default_the_program_says_which_error_was_lost",
+        test_path!("dv7_by_default_the_program_says_which_error_was_lost"),
         interrupt,
     );
 
@@ -554,7 +555,7 @@ fn dv7_by_default_the_program_says_which_error_was_lost() {
     );
     assert!(
         lines[2].starts_with(
-            r#"Suppressed an error of derive::support::session::Session: "the line is dead", "#
+            r#"Suppressed an error of library::support::session::Session: "the line is dead", "#
         ),
         "{lines:#?}"
     );
@@ -580,11 +581,11 @@ fn dv8_the_first_error_is_returned_as_it_is_and_the_others_are_reported() {
     assert_eq!(messages.len(), 2);
     assert!(
         messages[0]
-            .starts_with(r#"Suppressed an error of derive::support::session::Session: "two", "#)
+            .starts_with(r#"Suppressed an error of library::support::session::Session: "two", "#)
     );
     assert!(
         messages[1]
-            .starts_with(r#"Suppressed an error of derive::support::session::Session: "three", "#)
+            .starts_with(r#"Suppressed an error of library::support::session::Session: "three", "#)
     );
 }
 
@@ -687,16 +688,19 @@ fn dv8_no_error_is_lost_to_a_hook_that_panics() {
         eprintln!("returned {:?}", block_on(value.async_drop()));
     }
 
-    let outcome = run_in_new_process("dv8_no_error_is_lost_to_a_hook_that_panics", program);
+    let outcome = run_in_new_process(
+        test_path!("dv8_no_error_is_lost_to_a_hook_that_panics"),
+        program,
+    );
 
     assert!(outcome.lived_on);
     assert_eq!(
         outcome.stderr.lines().collect::<Vec<_>>(),
         [
-            r#"reported Suppressed an error of derive::support::session::Session: "two""#,
+            r#"reported Suppressed an error of library::support::session::Session: "two""#,
             "thread 'program' panicked at tests/derive.rs",
             "the hook panics",
-            r#"reported Suppressed an error of derive::support::session::Session: "one""#,
+            r#"reported Suppressed an error of library::support::session::Session: "one""#,
             r#"returned Err("three")"#,
         ]
     );
@@ -714,7 +718,7 @@ type Connected = AsyncDropGuard<Session>;
 #[derive(Debug, AsyncDrop)]
 struct Places {
     plain: AsyncDropGuard<Session>,
-    path: asyncdrop::AsyncDropGuard<support::Session>,
+    path: asyncdrop::AsyncDropGuard<crate::support::Session>,
     absent: Option<AsyncDropGuard<Session>>,
     present: Option<AsyncDropGuard<Session>>,
     many: Vec<AsyncDropGuard<Session>>,
@@ -1018,7 +1022,7 @@ fn dv10_a_type_can_hold_itself() {
         "{text}"
     );
     assert!(
-        text.contains(r#": 1 of 1 cleanups failed: "own" (derive::Counter), created at "#),
+        text.contains(r#": 1 of 1 cleanups failed: "own" (library::derive::Counter), created at "#),
         "{text}"
     );
     assert!(text.ends_with(": invalid digit found in string"), "{text}");
@@ -1316,7 +1320,10 @@ fn dv10_five_hundred_values_can_hold_one_another() {
         block_on(first.async_drop()).unwrap();
     }
 
-    let outcome = run_in_new_process("dv10_five_hundred_values_can_hold_one_another", program);
+    let outcome = run_in_new_process(
+        test_path!("dv10_five_hundred_values_can_hold_one_another"),
+        program,
+    );
     assert!(outcome.lived_on, "{}", outcome.stderr);
     assert_eq!(outcome.stderr, "");
 }

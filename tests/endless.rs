@@ -4,8 +4,6 @@
 //! Two have no timeout around them: `SyncDrop` blocks and has a limit of its own, and a reaper waits in tasks of its own.
 //! What becomes of an endless cleanup there is tested in `sync_drop.rs` and `reaper.rs`.
 
-mod support;
-
 use std::convert::Infallible;
 use std::fmt::Debug;
 use std::future;
@@ -19,7 +17,8 @@ use asyncdrop::{
 };
 use tokio::time::timeout;
 
-use support::{Recorded, record};
+use crate::cleaned_up_at_once;
+use crate::support::{Recorded, record};
 
 const LIMIT: Duration = Duration::from_secs(3600);
 

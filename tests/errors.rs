@@ -1,7 +1,5 @@
 //! The promise E1, and what `async_drop_all` does with values, errors and panics.
 
-mod support;
-
 use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +11,7 @@ use asyncdrop::{
 };
 use futures::executor::block_on;
 
-use support::{Diary, Ending, Session, abandon_after, message_of_panic, record};
+use crate::support::{Diary, Ending, Session, abandon_after, message_of_panic, record};
 
 /// An error as programs have them, with a number to tell one from another.
 #[derive(Debug, PartialEq)]

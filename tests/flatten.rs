@@ -1,12 +1,11 @@
 //! The promise W2 for `async_drop_on_err` and `flatten_async_drop`.
 
-mod support;
-
 use asyncdrop::incident::IncidentKind;
 use asyncdrop::{AsyncDropGuard, async_drop_on_err, flatten_async_drop};
 use futures::executor::block_on;
 
-use support::{
+use crate::place;
+use crate::support::{
     CLEANED_UP, Diary, Ending, Recorded, Session, abandon_after, message_of_panic, record,
 };
 

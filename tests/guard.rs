@@ -2,8 +2,6 @@
 //!
 //! G8 and G9 are about what does not compile: `tests/compile_fail.rs` pins their messages.
 
-mod support;
-
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Debug};
 use std::future::Future;
@@ -17,10 +15,11 @@ use asyncdrop::{AsyncDrop, AsyncDropGuard};
 use futures::executor::block_on;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
-use support::{
+use crate::support::{
     Diary, Ending, Outcome, Session, abandon_after, message_of_panic, poll_once, record,
     run_in_new_process,
 };
+use crate::{cleaned_up_at_once, place, test_path};
 
 /// A constructor, as the contract wants it: it passes its caller on.
 #[track_caller]
@@ -153,7 +152,9 @@ fn g1_a_forgotten_guard_whose_value_panics_in_its_own_drop_does_not_abort_the_pr
     let line = line!() - 2;
 
     let outcome = run_in_new_process(
-        "g1_a_forgotten_guard_whose_value_panics_in_its_own_drop_does_not_abort_the_process",
+        test_path!(
+            "g1_a_forgotten_guard_whose_value_panics_in_its_own_drop_does_not_abort_the_process"
+        ),
         program,
     );
 
@@ -213,7 +214,7 @@ fn g2_a_guard_dropped_while_unwinding_does_not_abort_the_process() {
     let line = line!() - 3;
 
     let outcome = run_in_new_process(
-        "g2_a_guard_dropped_while_unwinding_does_not_abort_the_process",
+        test_path!("g2_a_guard_dropped_while_unwinding_does_not_abort_the_process"),
         program,
     );
 
@@ -242,7 +243,7 @@ fn g2_an_interrupted_guard_dropped_while_unwinding_does_not_abort_the_process() 
     let line = line!() - 4;
 
     let outcome = run_in_new_process(
-        "g2_an_interrupted_guard_dropped_while_unwinding_does_not_abort_the_process",
+        test_path!("g2_an_interrupted_guard_dropped_while_unwinding_does_not_abort_the_process"),
         program,
     );
 
@@ -269,7 +270,9 @@ fn g2_a_value_that_panics_in_its_own_drop_while_unwinding_does_not_abort_the_pro
     }
 
     let outcome = run_in_new_process(
-        "g2_a_value_that_panics_in_its_own_drop_while_unwinding_does_not_abort_the_process",
+        test_path!(
+            "g2_a_value_that_panics_in_its_own_drop_while_unwinding_does_not_abort_the_process"
+        ),
         program,
     );
 
@@ -546,7 +549,7 @@ fn g7_the_panic_points_to_the_line_that_used_the_guard() {
     }
 
     let outcome = run_in_new_process(
-        "g7_the_panic_points_to_the_line_that_used_the_guard",
+        test_path!("g7_the_panic_points_to_the_line_that_used_the_guard"),
         program,
     );
 
@@ -620,7 +623,10 @@ fn g10_a_process_that_exits_misses_no_guard() {
         std::process::exit(0);
     }
 
-    let outcome = run_in_new_process("g10_a_process_that_exits_misses_no_guard", program);
+    let outcome = run_in_new_process(
+        test_path!("g10_a_process_that_exits_misses_no_guard"),
+        program,
+    );
 
     assert_eq!(
         outcome,

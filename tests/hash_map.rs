@@ -1,7 +1,5 @@
 //! The promises H1 to H4, and N1 for the map.
 
-mod support;
-
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::pin;
@@ -14,7 +12,8 @@ use asyncdrop::{AsyncDrop, AsyncDropGuard, AsyncDropHashMap, DropErrors, async_t
 use futures::executor::block_on;
 use tokio::runtime::{Handle, Runtime};
 
-use support::{Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record};
+use crate::place;
+use crate::support::{Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record};
 
 type Sessions = AsyncDropGuard<AsyncDropHashMap<&'static str, Session>>;
 

@@ -1,8 +1,6 @@
 //! Every function of a user's that the library calls may panic: a cleanup, a `Drop`, a `Debug`, the hook, a conversion.
 //! None of that aborts the process, drops a value twice, or leaks one, calm and while the thread is unwinding.
 
-mod support;
-
 use std::cell::Cell;
 use std::fmt::{self, Debug, Display};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,7 +15,8 @@ use asyncdrop::{
 };
 use futures::executor::block_on;
 
-use support::run_in_new_process;
+use crate::support::run_in_new_process;
+use crate::test_path;
 
 /// What goes wrong. Each has a bit.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -475,7 +474,7 @@ fn with_every_fault(scenario: Scenario) {
 #[test]
 fn i3_no_panic_of_a_callback_aborts_the_process_or_leaks_or_drops_twice() {
     let outcome = run_in_new_process(
-        "i3_no_panic_of_a_callback_aborts_the_process_or_leaks_or_drops_twice",
+        test_path!("i3_no_panic_of_a_callback_aborts_the_process_or_leaks_or_drops_twice"),
         || {
             for scenario in SCENARIOS {
                 with_every_fault(*scenario);

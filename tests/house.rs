@@ -1,4 +1,4 @@
-//! How the source of the library is laid out.
+//! How the source of the library and its tests are laid out.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,6 +44,28 @@ fn a_guard_is_the_same_with_and_without_the_derive_macro() {
         let text = fs::read_to_string(source.join(file)).unwrap();
         assert!(!text.contains("feature = \"derive\""), "{file}");
     }
+}
+
+/// Cargo does not look for tests (`autotests = false`), so a file that nobody names would never be compiled.
+#[test]
+fn every_file_of_tests_belongs_to_a_binary() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let library = fs::read_to_string(root.join("tests/library.rs")).unwrap();
+    let mut unknown = Vec::new();
+    for entry in fs::read_dir(root.join("tests")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let is_module = library.lines().any(|line| line == format!("mod {name};"));
+        let is_binary = manifest.contains(&format!("[[test]]\nname = \"{name}\"\n"));
+        if name != "fixtures" && !is_module && !is_binary {
+            unknown.push(name.to_owned());
+        }
+    }
+    assert!(
+        unknown.is_empty(),
+        "write `mod` in tests/library.rs, or `[[test]]` in Cargo.toml, for {unknown:?}"
+    );
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

@@ -2,8 +2,6 @@
 //!
 //! The hook belongs to the process, so every test that sets or takes one runs a process of its own.
 
-mod support;
-
 use std::fmt::{self, Debug};
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,10 +12,11 @@ use asyncdrop::incident::{self, IncidentKind};
 use asyncdrop::{AsyncDropGuard, with_async_drop};
 use futures::executor::block_on;
 
-use support::{
+use crate::support::{
     Diary, Ending, Outcome, Recorded, Session, abandon_after, message_of_panic, record,
     run_in_new_process,
 };
+use crate::{cleaned_up_at_once, place, test_path};
 
 /// A session that nobody writes a diary for.
 fn session() -> Session {
@@ -50,7 +49,10 @@ fn i1_the_default_hook_panics_on_a_forgotten_guard() {
     }
     let line = line!() - 2;
 
-    let outcome = run_in_new_process("i1_the_default_hook_panics_on_a_forgotten_guard", program);
+    let outcome = run_in_new_process(
+        test_path!("i1_the_default_hook_panics_on_a_forgotten_guard"),
+        program,
+    );
 
     let place = place!(line, 24);
     assert_eq!(
@@ -74,7 +76,7 @@ fn i1_the_default_hook_panics_on_an_interrupted_cleanup() {
     let line = line!() - 3;
 
     let outcome = run_in_new_process(
-        "i1_the_default_hook_panics_on_an_interrupted_cleanup",
+        test_path!("i1_the_default_hook_panics_on_an_interrupted_cleanup"),
         program,
     );
 
@@ -102,7 +104,7 @@ fn i1_the_default_hook_prints_a_suppressed_error_and_does_not_panic() {
     let line = line!() - 5;
 
     let outcome = run_in_new_process(
-        "i1_the_default_hook_prints_a_suppressed_error_and_does_not_panic",
+        test_path!("i1_the_default_hook_prints_a_suppressed_error_and_does_not_panic"),
         program,
     );
 
@@ -139,7 +141,7 @@ fn i1_what_the_default_hook_prints_is_one_line_also_where_the_value_has_many() {
     let line = line!() - 3;
 
     let outcome = run_in_new_process(
-        "i1_what_the_default_hook_prints_is_one_line_also_where_the_value_has_many",
+        test_path!("i1_what_the_default_hook_prints_is_one_line_also_where_the_value_has_many"),
         program,
     );
 
@@ -176,7 +178,7 @@ fn i2_with_a_hook_of_the_users_own_nothing_is_printed_and_nothing_panics() {
     }
 
     let outcome = run_in_new_process(
-        "i2_with_a_hook_of_the_users_own_nothing_is_printed_and_nothing_panics",
+        test_path!("i2_with_a_hook_of_the_users_own_nothing_is_printed_and_nothing_panics"),
         program,
     );
 
@@ -199,7 +201,10 @@ fn i2_a_hook_may_panic_with_words_of_its_own() {
         eprintln!("caught: {message}");
     }
 
-    let outcome = run_in_new_process("i2_a_hook_may_panic_with_words_of_its_own", program);
+    let outcome = run_in_new_process(
+        test_path!("i2_a_hook_may_panic_with_words_of_its_own"),
+        program,
+    );
 
     assert_eq!(
         outcome,
@@ -228,7 +233,10 @@ fn i2_the_hook_is_the_same_on_every_thread() {
         eprintln!("{} incidents", SEEN.load(Ordering::Relaxed));
     }
 
-    let outcome = run_in_new_process("i2_the_hook_is_the_same_on_every_thread", program);
+    let outcome = run_in_new_process(
+        test_path!("i2_the_hook_is_the_same_on_every_thread"),
+        program,
+    );
 
     assert_eq!(
         outcome,
@@ -265,7 +273,7 @@ fn i2_take_hook_returns_the_hook_and_puts_the_default_one_back() {
     let last_line = line!() - 3;
 
     let outcome = run_in_new_process(
-        "i2_take_hook_returns_the_hook_and_puts_the_default_one_back",
+        test_path!("i2_take_hook_returns_the_hook_and_puts_the_default_one_back"),
         program,
     );
 
@@ -303,7 +311,7 @@ fn i2_a_hook_may_change_the_hook() {
         drop(AsyncDropGuard::new(session()));
     }
 
-    let outcome = run_in_new_process("i2_a_hook_may_change_the_hook", program);
+    let outcome = run_in_new_process(test_path!("i2_a_hook_may_change_the_hook"), program);
 
     assert_eq!(
         outcome,
@@ -325,7 +333,7 @@ fn i2_a_hook_that_is_replaced_may_itself_hold_a_guard() {
     }
 
     let outcome = run_in_new_process(
-        "i2_a_hook_that_is_replaced_may_itself_hold_a_guard",
+        test_path!("i2_a_hook_that_is_replaced_may_itself_hold_a_guard"),
         program,
     );
 
@@ -347,7 +355,7 @@ fn i3_a_hook_that_panics_while_unwinding_does_not_abort() {
     }
 
     let outcome = run_in_new_process(
-        "i3_a_hook_that_panics_while_unwinding_does_not_abort",
+        test_path!("i3_a_hook_that_panics_while_unwinding_does_not_abort"),
         program,
     );
 
@@ -381,7 +389,7 @@ fn i3_a_hook_whose_panic_has_a_payload_that_panics_when_dropped_does_not_abort()
     }
 
     let outcome = run_in_new_process(
-        "i3_a_hook_whose_panic_has_a_payload_that_panics_when_dropped_does_not_abort",
+        test_path!("i3_a_hook_whose_panic_has_a_payload_that_panics_when_dropped_does_not_abort"),
         program,
     );
 
@@ -409,7 +417,7 @@ fn i3_a_debug_that_panics_while_unwinding_does_not_abort_and_the_rest_is_printed
     let line = line!() - 3;
 
     let outcome = run_in_new_process(
-        "i3_a_debug_that_panics_while_unwinding_does_not_abort_and_the_rest_is_printed",
+        test_path!("i3_a_debug_that_panics_while_unwinding_does_not_abort_and_the_rest_is_printed"),
         program,
     );
 
@@ -437,7 +445,7 @@ fn i3_a_debug_that_panics_leaves_the_rest_of_the_message_of_the_default_hook() {
     let line = line!() - 2;
 
     let outcome = run_in_new_process(
-        "i3_a_debug_that_panics_leaves_the_rest_of_the_message_of_the_default_hook",
+        test_path!("i3_a_debug_that_panics_leaves_the_rest_of_the_message_of_the_default_hook"),
         program,
     );
 
@@ -466,7 +474,7 @@ fn i3_a_hook_that_panics_with_a_value_whose_debug_panics_does_not_abort() {
     let line = line!() - 3;
 
     let outcome = run_in_new_process(
-        "i3_a_hook_that_panics_with_a_value_whose_debug_panics_does_not_abort",
+        test_path!("i3_a_hook_that_panics_with_a_value_whose_debug_panics_does_not_abort"),
         program,
     );
 
@@ -509,7 +517,7 @@ fn i3_a_debug_that_forgets_a_guard_of_its_own_does_not_abort() {
     let line = line!() - 4;
 
     let outcome = run_in_new_process(
-        "i3_a_debug_that_forgets_a_guard_of_its_own_does_not_abort",
+        test_path!("i3_a_debug_that_forgets_a_guard_of_its_own_does_not_abort"),
         program,
     );
 
@@ -559,7 +567,10 @@ fn an_incident_has_a_debug_that_holds_its_message() {
         drop(AsyncDropGuard::new(Unnamed));
     }
 
-    let outcome = run_in_new_process("an_incident_has_a_debug_that_holds_its_message", program);
+    let outcome = run_in_new_process(
+        test_path!("an_incident_has_a_debug_that_holds_its_message"),
+        program,
+    );
 
     assert_eq!(
         outcome,
@@ -582,7 +593,7 @@ fn a_guard_dropped_in_a_thread_local_at_the_end_of_its_thread_reaches_the_hook()
     }
 
     let outcome = run_in_new_process(
-        "a_guard_dropped_in_a_thread_local_at_the_end_of_its_thread_reaches_the_hook",
+        test_path!("a_guard_dropped_in_a_thread_local_at_the_end_of_its_thread_reaches_the_hook"),
         program,
     );
 
@@ -605,7 +616,7 @@ fn a_guard_dropped_inside_a_panic_hook_does_not_abort() {
     let line = line!() - 4;
 
     let outcome = run_in_new_process(
-        "a_guard_dropped_inside_a_panic_hook_does_not_abort",
+        test_path!("a_guard_dropped_inside_a_panic_hook_does_not_abort"),
         program,
     );
 
@@ -646,7 +657,7 @@ fn two_threads_that_report_at_once_and_set_hooks_do_not_deadlock() {
     }
 
     let outcome = run_in_new_process(
-        "two_threads_that_report_at_once_and_set_hooks_do_not_deadlock",
+        test_path!("two_threads_that_report_at_once_and_set_hooks_do_not_deadlock"),
         program,
     );
 

@@ -3,8 +3,6 @@
 //! A value of 1 MiB is made on a thread with a large stack, and one operation runs on a thread of 2 MiB, which has room
 //! for one more of it and no second one. A stack overflow ends the whole process, so each test has one of its own.
 
-mod support;
-
 use std::fmt::{self, Debug};
 use std::future::Future;
 use std::pin::Pin;
@@ -20,7 +18,8 @@ use asyncdrop::{
 use futures::FutureExt;
 use futures::executor::block_on;
 
-use support::{message_of_panic, run_in_new_process};
+use crate::support::{message_of_panic, run_in_new_process};
+use crate::{cleaned_up_at_once, test_path};
 
 const MIB: usize = 1 << 20;
 
@@ -121,9 +120,7 @@ macro_rules! costs_no_stack {
                 let mut $value = on_a_large_stack(|| Box::new($make));
                 on_a_small_stack(move || $operation);
             }
-            let path = concat!(module_path!(), "::", stringify!($test));
-            let test = path.split_once("::").unwrap().1;
-            let outcome = run_in_new_process(test, program);
+            let outcome = run_in_new_process(test_path!(stringify!($test)), program);
             assert!(outcome.lived_on, "{}", outcome.stderr);
             assert!(outcome.stderr.ends_with(&format!("{PASSED}\n")), "{}", outcome.stderr);
         }

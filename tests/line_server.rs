@@ -1,10 +1,7 @@
 //! Runs the program `examples/line_server.rs` and talks to it over real sockets.
 
 // A process elsewhere than on Unix cannot be sent the Ctrl-C that these tests are about.
-#![cfg(unix)]
-
-#[path = "support/program.rs"]
-mod program;
+#![cfg(all(unix, feature = "tokio"))]
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -19,6 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+
+use crate::support::build_program;
 
 /// Only a test that would hang for ever ever waits this long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -733,7 +732,7 @@ async fn within<F: Future>(what: &str, future: F) -> F::Output {
 
 fn line_server(args: &[&str]) -> Command {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(PROGRAM.get_or_init(|| program::build("line_server")));
+    let mut command = Command::new(PROGRAM.get_or_init(|| build_program("line_server")));
     command
         .args(args)
         .stdin(Stdio::null())

@@ -2,8 +2,6 @@
 
 #![cfg(feature = "tokio")]
 
-mod support;
-
 use std::error::Error;
 use std::future::pending;
 use std::io;
@@ -24,10 +22,11 @@ use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
-use support::{
+use crate::support::{
     CLEANED_UP, Diary, Ending, Session, abandon_after, ada, failing, message_of_panic, poll_once,
     record, run, run_in_new_process, run_without_incident, runtime,
 };
+use crate::{place, test_path};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -440,7 +439,7 @@ fn rp3_nothing_panics_where_the_incident_of_a_late_hand_over_does() {
         eprintln!("the end");
     }
     let outcome = run_in_new_process(
-        "rp3_nothing_panics_where_the_incident_of_a_late_hand_over_does",
+        test_path!("rp3_nothing_panics_where_the_incident_of_a_late_hand_over_does"),
         program,
     );
     assert!(outcome.lived_on, "{}", outcome.stderr);
@@ -533,8 +532,8 @@ fn rp4_it_returns_every_error_with_the_type_and_the_place() {
             errors.to_string(),
             format!(
                 "2 of 3 cleanups failed: \
-                 reaper::support::session::Session, created at {}: line is dead; \
-                 alloc::boxed::Box<reaper::support::session::Session>, created at {}: disk is full",
+                 library::support::session::Session, created at {}: line is dead; \
+                 alloc::boxed::Box<library::support::session::Session>, created at {}: disk is full",
                 places[0], places[1],
             )
         );
@@ -757,15 +756,18 @@ fn rp7_at_the_deadline_the_error_names_what_is_left_and_the_errors_so_far() {
         );
         assert_eq!(error.in_use()[1].location().line(), line);
         assert_eq!(error.being_cleaned_up().len(), 1);
-        assert_eq!(error.being_cleaned_up()[0].type_name(), "reaper::Slow");
+        assert_eq!(
+            error.being_cleaned_up()[0].type_name(),
+            "library::reaper::Slow"
+        );
         assert_eq!(error.being_cleaned_up()[0].location().line(), slow_line);
         assert_eq!(error.errors().unwrap().len(), 1);
         assert!(error.source().is_none(), "the text has all of it");
         let text = error.to_string();
         for part in [
-            "not all values were gone after 700ms: 2 still in use (reaper::support::session::Session, created at ",
-            "; 1 still being cleaned up (reaper::Slow, created at ",
-            "; 1 of 2 cleanups failed: reaper::support::session::Session, created at ",
+            "not all values were gone after 700ms: 2 still in use (library::support::session::Session, created at ",
+            "; 1 still being cleaned up (library::reaper::Slow, created at ",
+            "; 1 of 2 cleanups failed: library::support::session::Session, created at ",
         ] {
             assert!(text.contains(part), "{text}");
         }
@@ -914,6 +916,9 @@ fn rp7_a_cleanup_that_blocks_its_thread_does_not_hold_up_the_shutdown() {
         error
     });
     assert_eq!(error.being_cleaned_up().len(), 1);
+    assert_eq!(error.left(), 1);
+    let text = error.to_string();
+    assert!(text.ends_with("; 1 not dropped yet"), "{text}");
 }
 
 #[test]
@@ -933,7 +938,7 @@ fn rp8_a_hand_over_after_the_end_of_the_reaper_is_an_incident() {
     });
     assert_eq!(incidents.len(), 1);
     assert_eq!(incidents[0].kind, IncidentKind::Forgotten);
-    assert_eq!(incidents[0].type_name, "reaper::support::session::Session");
+    assert_eq!(incidents[0].type_name, "library::support::session::Session");
     assert_eq!(incidents[0].location, place!(line, 21));
 }
 
@@ -992,7 +997,7 @@ fn rp8_values_pending_when_the_runtime_ends_are_incidents_and_errors() {
         assert_eq!((errors.len(), errors.total()), (3, 3));
         for (origin, error) in &errors {
             assert!(matches!(error, CleanupError::RuntimeEnded));
-            assert_eq!(origin.type_name(), "reaper::support::session::Session");
+            assert_eq!(origin.type_name(), "library::support::session::Session");
             assert_eq!(error.to_string(), "its runtime ended before its cleanup");
         }
     });
@@ -1048,7 +1053,7 @@ fn rp8_a_runtime_of_many_threads_ends_with_values_pending() {
         assert_eq!(errors.len(), 100);
     }
     let outcome = run_in_new_process(
-        "rp8_a_runtime_of_many_threads_ends_with_values_pending",
+        test_path!("rp8_a_runtime_of_many_threads_ends_with_values_pending"),
         program,
     );
     assert!(outcome.lived_on, "{}", outcome.stderr);
@@ -1125,7 +1130,9 @@ fn rp9_a_cleanup_that_panics_and_a_value_that_panics_in_its_own_drop_do_not_abor
     }
 
     let outcome = run_in_new_process(
-        "rp9_a_cleanup_that_panics_and_a_value_that_panics_in_its_own_drop_do_not_abort",
+        test_path!(
+            "rp9_a_cleanup_that_panics_and_a_value_that_panics_in_its_own_drop_do_not_abort"
+        ),
         program,
     );
 
@@ -1146,7 +1153,7 @@ fn rp10_outside_of_a_runtime_it_panics_where_it_was_called() {
         let _ = AsyncDropReaper::new();
     }
     let outcome = run_in_new_process(
-        "rp10_outside_of_a_runtime_it_panics_where_it_was_called",
+        test_path!("rp10_outside_of_a_runtime_it_panics_where_it_was_called"),
         program,
     );
     assert_eq!(
@@ -1497,7 +1504,7 @@ fn rp12_a_reaper_that_is_forgotten_is_an_incident_and_so_are_its_errors() {
             .contains("AsyncDropReaper { in_use: 1, being_cleaned_up: 1, errors: 1 }"),
     );
     assert!(incidents[1].message.contains("line is dead"));
-    assert_eq!(incidents[2].type_name, "reaper::support::session::Session");
+    assert_eq!(incidents[2].type_name, "library::support::session::Session");
 }
 
 #[test]

@@ -4,8 +4,6 @@
 
 #![cfg(feature = "tokio")]
 
-mod support;
-
 use std::cell::Cell;
 use std::error::Error;
 use std::fmt::{self, Debug, Display, Write};
@@ -24,7 +22,8 @@ use asyncdrop::{
 };
 use tokio::runtime::Builder;
 
-use support::{poll_once, run_in_new_process};
+use crate::support::{poll_once, run_in_new_process};
+use crate::test_path;
 
 /// How often [`ask_everything`] ran: a callback that was never called proves nothing.
 static ASKED: AtomicUsize = AtomicUsize::new(0);
@@ -386,7 +385,10 @@ fn every_callback_can_ask_the_reaper_for_everything() {
         runtime.block_on(reaper.async_drop()).unwrap();
         eprintln!("asked {}", ASKED.load(Ordering::SeqCst) > PLACES.len());
     }
-    let outcome = run_in_new_process("every_callback_can_ask_the_reaper_for_everything", program);
+    let outcome = run_in_new_process(
+        test_path!("every_callback_can_ask_the_reaper_for_everything"),
+        program,
+    );
     assert!(outcome.lived_on, "{outcome:?}");
     assert!(
         outcome.stderr.ends_with("asked true\n"),
@@ -420,7 +422,7 @@ fn a_panic_in_any_callback_goes_no_further_than_its_caller() {
         eprintln!("the end");
     }
     let outcome = run_in_new_process(
-        "a_panic_in_any_callback_goes_no_further_than_its_caller",
+        test_path!("a_panic_in_any_callback_goes_no_further_than_its_caller"),
         program,
     );
     assert!(outcome.lived_on, "{outcome:?}");
@@ -464,6 +466,9 @@ fn panics_that_are_contained_leak_nothing() {
         };
         eprintln!("{grown} bytes more: {verdict}");
     }
-    let outcome = run_in_new_process("panics_that_are_contained_leak_nothing", program);
+    let outcome = run_in_new_process(
+        test_path!("panics_that_are_contained_leak_nothing"),
+        program,
+    );
     assert!(outcome.stderr.ends_with(": flat\n"), "{outcome:?}");
 }

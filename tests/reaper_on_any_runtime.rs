@@ -1,7 +1,5 @@
 //! The promises RP16 and RP18: a reaper with a spawner of its own, and one that does only so much at a time.
 
-mod support;
-
 use std::future::{Future, pending};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,7 +15,9 @@ use asyncdrop::{
 };
 use smol::future::yield_now;
 
-use support::{CLEANED_UP, Diary, Ending, Session, abandon_after, ada, message_of_panic, record};
+use crate::support::{
+    CLEANED_UP, Diary, Ending, Session, abandon_after, ada, message_of_panic, record,
+};
 
 /// A reaper that cleans up in tasks of the global executor of smol.
 fn on_smol() -> AsyncDropGuard<AsyncDropReaper> {
@@ -44,7 +44,7 @@ impl ByHand {
     fn turn(&self) {
         let tasks = std::mem::take(&mut *self.0.lock().unwrap());
         for mut task in tasks {
-            if support::poll_once(std::pin::Pin::new(&mut task)).is_pending() {
+            if crate::support::poll_once(std::pin::Pin::new(&mut task)).is_pending() {
                 self.0.lock().unwrap().push(task);
             }
         }
@@ -309,7 +309,7 @@ fn rp18_a_deadline_names_those_that_wait_for_their_turn_and_drops_them() {
     }
     let (error, incidents) = record(|| {
         let mut shutdown = pin!(AsyncDropReaper::shutdown_by(reaper, async {}));
-        assert!(support::poll_once(shutdown.as_mut()).is_pending());
+        assert!(crate::support::poll_once(shutdown.as_mut()).is_pending());
         // The two that waited are gone already, the one that was running goes with the next turn of its runtime.
         assert_eq!(handle.pending(), 1);
         by_hand.turn();

@@ -2,8 +2,6 @@
 
 #![cfg(feature = "tokio")]
 
-mod support;
-
 use std::fmt::{self, Debug};
 use std::future::pending;
 use std::io;
@@ -18,7 +16,8 @@ use asyncdrop::{AsyncDropGuard, AsyncDropReaper, AsyncDropWith, CleanupError, Re
 use tokio::runtime::Builder;
 use tokio::task::yield_now;
 
-use support::{
+use crate::place;
+use crate::support::{
     CLEANED_UP, Diary, Ending, Session, ada, failing, message_of_panic, poll_once, record, run,
     run_without_incident, runtime,
 };
@@ -250,7 +249,7 @@ fn rp15_the_name_is_in_the_error_of_a_cleanup() {
         let errors = reaper.async_drop().await.unwrap_err();
         let (origin, _) = errors.iter().next().unwrap();
         assert_eq!(origin.name(), Some("film.mp4"));
-        let start = r#"1 of 2 cleanups failed: "film.mp4" (reaper_what_can_be_asked::support::session::Session), created at "#;
+        let start = r#"1 of 2 cleanups failed: "film.mp4" (library::support::session::Session), created at "#;
         assert!(errors.to_string().starts_with(start), "{errors}");
     });
 }
@@ -345,7 +344,7 @@ fn rp15_the_name_is_in_the_panic_of_a_value_that_is_used_after_its_end() {
         let mut reaper = AsyncDropReaper::new();
         let mut value = reaper.adopt_as("film.mp4", ada(&Diary::default()));
         value.async_drop().await.unwrap();
-        let start = r#""film.mp4" (AsyncDropGuard<reaper_what_can_be_asked::support::session::Session>) was used after async_drop, created at "#;
+        let start = r#""film.mp4" (AsyncDropGuard<library::support::session::Session>) was used after async_drop, created at "#;
         let message = message_of_panic(|| value.user);
         assert!(message.starts_with(start), "{message}");
         let message = message_of_panic(|| value.user = "grace");

@@ -1,7 +1,5 @@
 //! The promise R1, and N1 for the result.
 
-mod support;
-
 use std::pin::pin;
 use std::task::Poll;
 use std::thread;
@@ -11,7 +9,8 @@ use asyncdrop::{AsyncDropGuard, AsyncDropResult};
 use futures::executor::block_on;
 use tokio::runtime::{Handle, Runtime};
 
-use support::{Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record};
+use crate::place;
+use crate::support::{Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record};
 
 type Login = AsyncDropGuard<AsyncDropResult<Session, &'static str>>;
 

@@ -1,7 +1,5 @@
 //! The promises W1 to W8, and what else the scopes must stand.
 
-mod support;
-
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
@@ -15,10 +13,11 @@ use asyncdrop::{
 };
 use futures::executor::block_on;
 
-use support::{
+use crate::support::{
     Diary, Ending, Recorded, Session, abandon_after, message_of_panic, record, run_crate,
     run_in_new_process,
 };
+use crate::{cleaned_up_at_once, place, test_path};
 
 const CLEANED_UP_AFTER_THE_BLOCK: [&str; 4] = [
     "block ends",
@@ -869,7 +868,7 @@ fn w2_the_error_of_the_cleanup_is_reported_where_a_guard_from_the_body_panics() 
     }
 
     let outcome = run_in_new_process(
-        "w2_the_error_of_the_cleanup_is_reported_where_a_guard_from_the_body_panics",
+        test_path!("w2_the_error_of_the_cleanup_is_reported_where_a_guard_from_the_body_panics"),
         program,
     );
 

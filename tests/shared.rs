@@ -3,8 +3,6 @@
 //! S3, that it is built on `futures::future::Shared`, is what makes a waiter that was not polled first wake up:
 //! those tests run on a real executor.
 
-mod support;
-
 use std::future::{self, Future};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,7 +15,8 @@ use asyncdrop::incident::IncidentKind;
 use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropShared};
 use futures::executor::block_on;
 
-use support::{
+use crate::place;
+use crate::support::{
     CLEANED_UP, Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record,
 };
 

@@ -2,8 +2,6 @@
 
 #![cfg(feature = "tokio")]
 
-mod support;
-
 use std::error::Error;
 use std::fmt::Debug;
 use std::io;
@@ -18,7 +16,7 @@ use futures::FutureExt;
 use futures::executor::block_on;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
-use support::record;
+use crate::support::record;
 
 type Log = Arc<Mutex<Vec<&'static str>>>;
 
@@ -141,14 +139,17 @@ fn st3_every_error_comes_back_with_the_type_and_the_place_of_its_value() {
     let type_names = errors.iter().map(|(origin, _)| origin.type_name());
     assert_eq!(
         type_names.collect::<Vec<_>>(),
-        ["stack::Value<stack::Panics>", "stack::Value<stack::Broken>"]
+        [
+            "library::stack::Value<library::stack::Panics>",
+            "library::stack::Value<library::stack::Broken>"
+        ]
     );
     let lines = errors.iter().map(|(origin, _)| origin.location().line());
     assert_eq!(lines.collect::<Vec<_>>(), [line + 2, line]);
     let text = format!(
         "2 of 3 cleanups failed: \
-         stack::Value<stack::Panics>, created at tests/stack.rs:{}:16: only now it failed; \
-         stack::Value<stack::Broken>, created at tests/stack.rs:{line}:16: broken pipe",
+         library::stack::Value<library::stack::Panics>, created at tests/stack.rs:{}:16: only now it failed; \
+         library::stack::Value<library::stack::Broken>, created at tests/stack.rs:{line}:16: broken pipe",
         line + 2
     );
     assert_eq!(errors.to_string(), text);
@@ -247,7 +248,7 @@ async fn st5_a_reaper_keeps_the_order_after_a_cancellation() {
         "{text}"
     );
     assert!(
-        text.contains("1 of 3 cleanups failed: stack::Value<stack::Broken>, "),
+        text.contains("1 of 3 cleanups failed: library::stack::Value<library::stack::Broken>, "),
         "{text}"
     );
 }
@@ -314,7 +315,7 @@ fn st6_by_index_such_a_key_panics_and_names_the_type() {
     let panic = catch_unwind(AssertUnwindSafe(|| stack[key].name)).unwrap_err();
     assert_eq!(
         panic.downcast_ref::<String>().unwrap(),
-        "no stack::Value<stack::Fine> for this key: it was taken out of the stack or cleaned up, or the key is of another stack"
+        "no library::stack::Value<library::stack::Fine> for this key: it was taken out of the stack or cleaned up, or the key is of another stack"
     );
     block_on(stack.async_drop()).unwrap();
 }
@@ -331,12 +332,12 @@ fn st4_an_error_that_nobody_takes_is_an_incident_and_so_is_what_is_left() {
     assert_eq!(seen.len(), 3, "{seen:#?}");
     assert!(
         seen[0]
-            .starts_with("async_drop on AsyncDropStack[stack::Value<stack::Fine>] was interrupted"),
+            .starts_with("async_drop on AsyncDropStack[library::stack::Value<library::stack::Fine>] was interrupted"),
         "{seen:#?}"
     );
     assert!(
-        seen.iter()
-            .any(|it| it.starts_with("Suppressed an error of stack::Value<stack::Broken>: ")),
+        seen.iter().any(|it| it
+            .starts_with("Suppressed an error of library::stack::Value<library::stack::Broken>: ")),
         "{seen:#?}"
     );
 }
@@ -365,7 +366,7 @@ fn st6_a_key_equals_its_copies_alone_and_shows_its_type() {
     assert_ne!(hash(first), hash(second));
     assert_eq!(
         format!("{first:?}"),
-        "StackKey<stack::Value<stack::Fine>>(0)"
+        "StackKey<library::stack::Value<library::stack::Fine>>(0)"
     );
     block_on(ours.async_drop()).unwrap();
     block_on(theirs.async_drop()).unwrap();

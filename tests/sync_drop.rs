@@ -2,8 +2,6 @@
 //!
 //! Where a time limit must run out it is a short one, and no test looks at the clock.
 
-mod support;
-
 use std::fmt::{self, Debug};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,7 +15,10 @@ use asyncdrop::{AsyncDrop, AsyncDropGuard, SyncDrop, async_trait};
 use futures::executor::block_on;
 use tokio::sync::mpsc;
 
-use support::{Diary, Ending, Outcome, Session, message_of_panic, record, run_in_new_process};
+use crate::support::{
+    Diary, Ending, Outcome, Session, message_of_panic, record, run_in_new_process,
+};
+use crate::{place, test_path};
 
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -388,7 +389,7 @@ fn d3_while_unwinding_a_cleanup_that_succeeds_is_silent() {
 #[test]
 fn d3_while_unwinding_cleanups_that_panic_and_that_never_end_do_not_abort() {
     let outcome = run_in_new_process(
-        "d3_while_unwinding_cleanups_that_panic_and_that_never_end_do_not_abort",
+        test_path!("d3_while_unwinding_cleanups_that_panic_and_that_never_end_do_not_abort"),
         || {
             let guard = AsyncDropGuard::new(Custom(std::future::pending::<()>));
             let _endless = SyncDrop::with_time_limit(guard, SHORT);
@@ -433,30 +434,33 @@ fn d3_a_cleanup_that_panics_goes_on_panicking() {
 
 #[test]
 fn d3_an_error_whose_debug_panics_does_not_abort() {
-    let outcome = run_in_new_process("d3_an_error_whose_debug_panics_does_not_abort", || {
-        struct Unprintable;
-        impl Debug for Unprintable {
-            fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-                panic!("cannot be printed")
+    let outcome = run_in_new_process(
+        test_path!("d3_an_error_whose_debug_panics_does_not_abort"),
+        || {
+            struct Unprintable;
+            impl Debug for Unprintable {
+                fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    panic!("cannot be printed")
+                }
             }
-        }
 
-        #[derive(Debug)]
-        struct Failing;
+            #[derive(Debug)]
+            struct Failing;
 
-        #[async_trait]
-        impl AsyncDrop for Failing {
-            type Error = Unprintable;
+            #[async_trait]
+            impl AsyncDrop for Failing {
+                type Error = Unprintable;
 
-            async fn async_drop_impl(&mut self) -> Result<(), Unprintable> {
-                Err(Unprintable)
+                async fn async_drop_impl(&mut self) -> Result<(), Unprintable> {
+                    Err(Unprintable)
+                }
             }
-        }
 
-        let value = SyncDrop::new(AsyncDropGuard::new(Failing));
-        let ended = catch_unwind(AssertUnwindSafe(|| drop(value)));
-        assert!(ended.is_err());
-    });
+            let value = SyncDrop::new(AsyncDropGuard::new(Failing));
+            let ended = catch_unwind(AssertUnwindSafe(|| drop(value)));
+            assert!(ended.is_err());
+        },
+    );
 
     assert!(outcome.lived_on, "{}", outcome.stderr);
 }

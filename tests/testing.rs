@@ -802,7 +802,7 @@ mod incidents {
     fn t4_the_hook_before_is_put_back() {
         // In a process of its own, since the hook belongs to all tests.
         let outcome =
-            support::run_in_new_process("incidents::t4_the_hook_before_is_put_back", || {
+            support::run_in_new_process(test_path!("t4_the_hook_before_is_put_back"), || {
                 asyncdrop::incident::set_hook(Box::new(|incident| {
                     eprintln!("the hook: {}", incident.kind() as u8);
                 }));

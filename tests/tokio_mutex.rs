@@ -2,8 +2,6 @@
 
 #![cfg(feature = "tokio")]
 
-mod support;
-
 use std::pin::pin;
 use std::task::Poll;
 use std::thread;
@@ -13,7 +11,8 @@ use asyncdrop::{AsyncDrop, AsyncDropArc, AsyncDropGuard, AsyncDropTokioMutex};
 use futures::executor::block_on;
 use tokio::runtime::{Handle, Runtime};
 
-use support::{
+use crate::place;
+use crate::support::{
     CLEANED_UP, Diary, Ending, Session, abandon_after, message_of_panic, poll_once, record,
 };
 

@@ -1,7 +1,5 @@
 //! The promises CW1 to CW4: a value of any type, and one function that closes it.
 
-mod support;
-
 use std::future::Future;
 use std::io;
 
@@ -14,7 +12,7 @@ use futures::FutureExt;
 use futures::executor::block_on;
 use tokio::task::yield_now;
 
-use support::{Diary, message_of_panic, record};
+use crate::support::{Diary, message_of_panic, record};
 
 /// Neither `Debug` nor `AsyncDrop`, as a type of another crate may be.
 struct Client {
@@ -164,7 +162,7 @@ fn cw3_used_after_its_close_has_begun_it_panics_and_names_its_type() {
 fn cw3_the_debug_of_the_guard_is_the_name_of_the_type() {
     let mut client = AsyncDropWith::new(Client::new(&Diary::default()), Client::close);
     let debug = format!("{client:?}");
-    assert!(debug.contains("with::Client"), "{debug}");
+    assert!(debug.contains("library::with::Client"), "{debug}");
     assert!(!debug.contains("hunter2"), "{debug}");
     block_on(client.async_drop()).unwrap();
 }
@@ -177,7 +175,7 @@ fn cw3_errors_and_panics_call_it_by_the_type_of_its_value() {
         client.password
     });
     assert!(
-        message.starts_with("AsyncDropGuard<AsyncDropWith<with::Client>> was used after"),
+        message.starts_with("AsyncDropGuard<AsyncDropWith<library::with::Client>> was used after"),
         "{message}"
     );
 

@@ -6,7 +6,7 @@
 // Usage: node pages.mjs [PART-OF-A-NAME]
 import { createRequire } from "node:module";
 import { readFile } from "node:fs/promises";
-import { browser as launch, pages, report, serve } from "./site.mjs";
+import { browser as launch, pages, report, scrollsSideways, serve } from "./site.mjs";
 
 const require = createRequire(import.meta.url);
 const AXE = await readFile(require.resolve("axe-core/axe.min.js"), "utf8");
@@ -34,16 +34,6 @@ function play() {
     }
   }
   return rows.length;
-}
-
-// By how much the page, or a box that its text is in, can be scrolled sideways. In mdBook's pages that is never the whole
-// page, because the text is in a box that scrolls by itself.
-function scrollsSideways() {
-  const boxes = [document.scrollingElement];
-  for (let box = document.querySelector("main"); box; box = box.parentElement) {
-    if (["auto", "scroll"].includes(getComputedStyle(box).overflowX)) boxes.push(box);
-  }
-  return Math.max(...boxes.map((box) => box.scrollWidth - box.clientWidth));
 }
 
 const server = await serve();

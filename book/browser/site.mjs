@@ -56,6 +56,16 @@ export function browser() {
   return chromium.launch({ executablePath, args: ["--no-sandbox"] });
 }
 
+// Run in a page: by how much the page, or a box that its text is in, can be scrolled sideways. In mdBook's pages that is never the whole
+// page, because the text is in a box that scrolls by itself.
+export function scrollsSideways() {
+  const boxes = [document.scrollingElement];
+  for (let box = document.querySelector("main"); box; box = box.parentElement) {
+    if (["auto", "scroll"].includes(getComputedStyle(box).overflowX)) boxes.push(box);
+  }
+  return Math.max(...boxes.map((box) => box.scrollWidth - box.clientWidth));
+}
+
 // Prints the faults, and ends with a status that says whether there are any.
 export function report(what, faults, lookedAtSomething) {
   console.log(faults.join("\n"));

@@ -43,7 +43,7 @@ impl AsyncDrop for FakeConnection {
 async fn main() {
     // ANCHOR: fake
 
-    // In the test:
+    // In the test, with `#[tokio::test(start_paused = true)]`:
     let (diary, mut entries) = unbounded_channel();
     let fake = |name, ends| {
         let diary = diary.clone();

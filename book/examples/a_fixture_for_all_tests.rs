@@ -58,10 +58,12 @@ fn main() -> io::Result<()> {
         })
     };
     thread::scope(|threads| {
-        let tests = [threads.spawn(test), threads.spawn(test)];
-        let results = tests.map(|test| test.join().expect("the folder is there"));
-        results.into_iter().collect::<io::Result<()>>()
-    })?;
+        for test in [threads.spawn(test), threads.spawn(test)] {
+            if let Err(error) = test.join().expect("the folder is there") {
+                println!("a test failed: {error}");
+            }
+        }
+    });
 
     println!("a test that fails:");
     let runtime = runtime()?;

@@ -49,10 +49,11 @@ async fn registry(stream: DuplexStream) -> io::Result<Vec<String>> {
     Ok(heard)
 }
 
-// ANCHOR: shown
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
+    // ANCHOR: shown
+
+    // The test:
     for cut in Sweep::new() {
         let (ours, theirs) = tokio::io::duplex(64);
         let registry = tokio::spawn(registry(theirs));
@@ -65,7 +66,7 @@ async fn main() -> io::Result<()> {
         .await?;
         assert_eq!(registry.await??, ["release 7"], "{cut}");
     }
+    // ANCHOR_END: shown
     println!("released once, wherever the task was cancelled");
     Ok(())
 }
-// ANCHOR_END: shown

@@ -38,12 +38,16 @@ async fn with_report<R>(
     let report = AsyncDropGuard::new(Report { out, lines: 0 });
     with_async_drop(report, write).await
 }
+// ANCHOR_END: shown
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("report.txt");
 
+    // ANCHOR: shown
+
+    // In `main`:
     let lines = with_report(&path, async |report| {
         report.add("12 orders").await?;
         report.add("3 complaints").await?;
@@ -51,6 +55,6 @@ async fn main() -> io::Result<()> {
     })
     .await?;
     println!("{lines} lines:\n{}", fs::read_to_string(&path).await?);
+    // ANCHOR_END: shown
     Ok(())
 }
-// ANCHOR_END: shown

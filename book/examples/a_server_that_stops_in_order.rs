@@ -50,8 +50,21 @@ struct Session {
     /// What the client has not been told yet.
     goodbye: &'static [u8],
 }
+// ANCHOR_END: session
 
 impl Session {
+    fn new(client: TcpStream, journal: Option<mpsc::Sender<String>>) -> AsyncDropGuard<Self> {
+        AsyncDropGuard::new(Self {
+            client,
+            name: '?',
+            journal,
+            goodbye: b"goodbye",
+        })
+    }
+
+    // ANCHOR: session
+
+    // In `impl Session`:
     async fn note(&mut self) -> io::Result<()> {
         if let Some(journal) = &self.journal {
             let line = format!("{}\n", self.name);
@@ -60,13 +73,13 @@ impl Session {
         }
         Ok(())
     }
+    // ANCHOR_END: session
 
     async fn say_goodbye(&mut self) -> io::Result<()> {
         self.client.write_all_buf(&mut self.goodbye).await?;
         self.client.shutdown().await
     }
 }
-// ANCHOR_END: session
 
 #[async_trait]
 impl AsyncDrop for Session {
@@ -117,7 +130,6 @@ async fn accept(
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((client, _)) => start(client),
-                // A client that is gone already, or no file descriptor left: neither is a reason to stop.
                 Err(error) => {
                     println!("cannot accept: {error}");
                     sleep(Duration::from_millis(100)).await;
@@ -144,12 +156,7 @@ async fn serve(
         while let Some(ended) = tasks.try_join_next() {
             log(ended);
         }
-        let session = AsyncDropGuard::new(Session {
-            client,
-            name: '?',
-            journal: journal.lines.clone(),
-            goodbye: b"goodbye",
-        });
+        let session = Session::new(client, journal.lines.clone());
         let stopping = stopping.subscribe();
         tasks.spawn(reaper.scope(session, async move |session| {
             session.greet().await?;

@@ -44,19 +44,18 @@ impl<'c> Transaction<'c> {
         let transaction = AsyncDropGuard::new(Self { connection, open });
         let (transaction, ()) = async_drop_on_err!(transaction, {
             transaction.connection.execute("BEGIN").await?;
-            transaction
-                .connection
-                .execute("SET lock_timeout = '2s'")
-                .await
+            transaction.connection.execute("SET ROLE bar").await
         })?;
         Ok(transaction)
     }
+    // ANCHOR_END: scopes
 
     async fn commit(&mut self) -> io::Result<()> {
         self.connection.execute("COMMIT").await?;
         self.open = false;
         Ok(())
     }
+    // ANCHOR: scopes
 }
 
 async fn order(connection: &mut Connection, drink: &str) -> io::Result<()> {

@@ -39,7 +39,10 @@ impl AsyncDrop for Client {
         let stream = self.stream.shutdown().await;
         let log = self.log.async_drop().await;
         println!("goodbye: {stream:?}, log: {log:?}");
-        stream.and(log)
+        match (stream, log) {
+            (Err(stream), Err(log)) => Err(io::Error::other(format!("{stream}; {log}"))),
+            (stream, log) => stream.and(log),
+        }
     }
     // ANCHOR_END: shown
 }

@@ -4,7 +4,6 @@ use std::{fmt, io};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-// ANCHOR: shown
 /// The right to work on a shard, which the coordinator gives to one worker at a time.
 struct Lease {
     shard: u32,
@@ -26,6 +25,7 @@ impl Lease {
     }
 }
 
+// ANCHOR: shown
 #[async_trait]
 impl AsyncDrop for Lease {
     type Error = io::Error;

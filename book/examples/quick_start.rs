@@ -18,6 +18,9 @@ async fn main() -> io::Result<()> {
     let mut log = AsyncDropWith::new(BufWriter::new(file), close);
     let written = log.write_all(b"report.csv: stored\n").await;
     let closed = log.async_drop().await;
+    if let (Err(_), Err(second)) = (&written, &closed) {
+        eprintln!("and then the log could not be closed: {second}");
+    }
     written.and(closed)?;
 
     print!("{}", fs::read_to_string(&path).await?);

@@ -22,6 +22,7 @@ async fn log_in(
         None => Ok(()),
     }
 }
+// ANCHOR_END: shown
 
 async fn leave(sessions: &mut Sessions, user: &str) -> io::Result<()> {
     match sessions.remove(user) {
@@ -29,7 +30,6 @@ async fn leave(sessions: &mut Sessions, user: &str) -> io::Result<()> {
         None => Ok(()),
     }
 }
-// ANCHOR_END: shown
 
 async fn heard(who: &str, mut client: DuplexStream) {
     let mut heard = String::new();

@@ -61,7 +61,10 @@ impl AsyncDrop for Shop {
     async fn async_drop_impl(&mut self) -> io::Result<()> {
         let store = self.store.async_drop().await;
         let cache = self.cache.async_drop().await;
-        cache.and(store)
+        match (cache, store) {
+            (Err(cache), Err(store)) => Err(io::Error::other(format!("{cache}; {store}"))),
+            (cache, store) => cache.and(store),
+        }
     }
     // ANCHOR_END: shown
 }

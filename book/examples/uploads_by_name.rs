@@ -43,10 +43,8 @@ async fn main() {
     while reaper.pending() > 0 {
         sleep(Duration::from_millis(100)).await;
     }
-    println!(
-        "four aborted, two at a time, in {} s",
-        start.elapsed().as_secs()
-    );
+    let seconds = start.elapsed().as_secs();
+    println!("four aborted, two at a time, in {seconds} s");
     log_what_failed(&reaper);
 
     // The second Ctrl-C of an impatient user is a deadline, too.
@@ -55,11 +53,9 @@ async fn main() {
     let ended: Result<(), ShutdownError> =
         AsyncDropReaper::shutdown_by(reaper, second_signal).await;
     if let Err(error) = ended {
-        let names: Vec<_> = error
-            .being_cleaned_up()
-            .iter()
-            .map(|it| it.name())
-            .collect();
-        println!("given up: {names:?}, not dropped yet: {}", error.left());
+        for upload in error.being_cleaned_up() {
+            println!("given up: {:?}", upload.name());
+        }
+        println!("not dropped yet: {}", error.left());
     }
 }

@@ -69,7 +69,10 @@ impl AsyncDrop for Run {
     async fn async_drop_impl(&mut self) -> io::Result<()> {
         let scratch = self.scratch.async_drop().await;
         let report = self.report.async_drop().await;
-        scratch.and(report)
+        match (scratch, report) {
+            (Err(scratch), Err(report)) => Err(io::Error::other(format!("{scratch}; {report}"))),
+            (scratch, report) => scratch.and(report),
+        }
     }
 }
 // ANCHOR_END: problem
@@ -144,7 +147,10 @@ impl AsyncDrop for Run {
     async fn async_drop_impl(&mut self) -> io::Result<()> {
         let report = self.report.async_drop().await;
         let scratch = self.scratch.async_drop().await;
-        report.and(scratch)
+        match (report, scratch) {
+            (Err(report), Err(scratch)) => Err(io::Error::other(format!("{report}; {scratch}"))),
+            (report, scratch) => report.and(scratch),
+        }
     }
 }
 // ANCHOR_END: solution

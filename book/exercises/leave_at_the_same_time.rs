@@ -54,9 +54,8 @@ impl AsyncDrop for Server {
     type Error = Infallible;
 
     async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
-        let web = self.web.async_drop().await;
-        let mail = self.mail.async_drop().await;
-        web.and(mail)
+        let Ok(()) = self.web.async_drop().await;
+        self.mail.async_drop().await
     }
 }
 // ANCHOR_END: problem
@@ -116,8 +115,8 @@ impl AsyncDrop for Server {
     type Error = Infallible;
 
     async fn async_drop_impl(&mut self) -> Result<(), Infallible> {
-        let (web, mail) = tokio::join!(self.web.async_drop(), self.mail.async_drop());
-        web.and(mail)
+        let (Ok(()), Ok(())) = tokio::join!(self.web.async_drop(), self.mail.async_drop());
+        Ok(())
     }
 }
 // ANCHOR_END: solution

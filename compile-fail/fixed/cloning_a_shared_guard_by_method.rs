@@ -29,11 +29,9 @@ async fn main() -> Result<(), JoinError> {
     let watcher = tokio::spawn(async move {
         let mut worker = second.get().await;
         println!("done: {}", worker.task.is_finished());
-        let worker = worker.async_drop().await;
-        let second = second.async_drop().await;
-        worker.and(second)
+        println!("ended: {:?}", worker.async_drop().await);
+        second.async_drop().await
     });
-    let watched = watcher.await;
-    let ended = first.async_drop().await;
-    watched?.and(ended)
+    println!("watched: {:?}", watcher.await);
+    first.async_drop().await
 }

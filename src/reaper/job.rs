@@ -1,12 +1,14 @@
 //! The cleanup of one value in a task of its reaper's.
 
+use std::borrow::BorrowMut;
 use std::error::Error;
 use std::fmt::Debug;
 use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 
@@ -15,7 +17,7 @@ use crate::cleanup_error::CleanupError;
 use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
 use crate::origin::{Name, ValueOrigin};
-use crate::panics::contain_panic;
+use crate::panics::{Panic, contain_panic};
 use crate::reaper::registry::Adoption;
 use crate::reaper::tasks::Tasks;
 
@@ -23,6 +25,7 @@ use crate::reaper::tasks::Tasks;
 ///
 /// It lives in a box from its adoption to its end, so that a large value is never moved:
 /// a task of the reaper's, and what is around it, would otherwise need several times its size of stack.
+/// Only a small one leaves the box when it is handed over, for the task itself.
 pub(super) struct Adopted<T: Debug> {
     pub(super) guard: AsyncDropGuard<T>,
     pub(super) name: Option<Name>,
@@ -49,53 +52,94 @@ impl<T: Debug> Adopted<T> {
         }
     }
 
-    /// Reports a value that will not be cleaned up, and drops it, in a place that must not panic.
-    pub(super) fn report(mut self: Box<Self>) {
+    /// Reports a value that will not be cleaned up, in a place that must not panic.
+    pub(super) fn report(&mut self) {
         let name = self.name.take();
         contain_panic(|| self.guard.miss_cleanup(name));
-        // asyncdrop: allow(dropped-inside): the guard was reported just now, so its drop has nothing to say
-        contain_panic(|| drop(self));
     }
 
-    /// Drops a value that was reported in another way.
-    fn abandon(mut self: Box<Self>) {
+    /// Ends a value that was reported in another way.
+    fn abandon(&mut self) {
         contain_panic(|| self.guard.end_in_place());
-        // asyncdrop: allow(dropped-inside): the guard was told just now that its cleanup will not come
-        contain_panic(|| drop(self));
     }
 }
 
+/// How large an adopted value may be to be moved into its task.
+///
+/// The box of a small one is not worth keeping. Allocators have quick lists for small pieces of memory, and that of glibc tidies
+/// up behind them whenever something larger is freed near by, such as the task: a tenth of what a hand-over costs.
+const SMALL: usize = 128;
+
 /// Starts the job that cleans up a value which its owner has dropped.
-pub(super) fn hand_over<T>(adoption: Adoption, adopted: Box<Adopted<T>>)
+pub(super) fn hand_over<T>(adoption: Adoption, mut adopted: Box<Adopted<T>>)
 where
     T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
 {
     if !adoption.begin_cleanup() {
         adopted.report();
-        return;
+        // asyncdrop: allow(dropped-inside): the guard was reported just now, so its drop has nothing to say
+        contain_panic(|| drop(adopted));
+    } else if size_of::<Adopted<T>>() <= SMALL {
+        start_unboxed(adoption, adopted);
+    } else {
+        start(adoption, adopted);
     }
-    let core = Arc::clone(adoption.core());
-    let job = Job(Some((adopted, adoption)));
-    // Spawners and subscribers are code of others, and a hand-over must not panic.
-    contain_panic(|| Tasks::run(&core, job.run()));
 }
 
-/// `None` once it has ended.
-struct Job<T>(Option<(Box<Adopted<T>>, Adoption)>)
-where
-    T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static;
-
-impl<T> Job<T>
+/// A function of its own, so that nothing keeps room on the stack for a value that is too large to come here.
+#[expect(
+    clippy::boxed_local,
+    reason = "only here the value may leave its box, because only a small one gets here"
+)]
+#[inline(never)]
+fn start_unboxed<T>(adoption: Adoption, adopted: Box<Adopted<T>>)
 where
     T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
 {
-    /// Not an `async fn`, because that keeps room for the job twice: for its argument and for its variable.
+    start(adoption, *adopted);
+}
+
+fn start<T, A>(adoption: Adoption, adopted: A)
+where
+    T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
+    A: BorrowMut<Adopted<T>> + Send + 'static,
+{
+    let shard = adoption.shard();
+    let job = Job(Some((adopted, adoption)), PhantomData);
+    // Spawners and subscribers are code of others, and a hand-over must not panic.
+    contain_panic(|| Tasks::run(shard.core(), job.run()));
+}
+
+/// `None` once it has ended. `A` is the adopted value, in its box or without it.
+struct Job<T, A>(Option<(A, Adoption)>, PhantomData<fn() -> T>)
+where
+    T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
+    A: BorrowMut<Adopted<T>> + Send + 'static;
+
+impl<T, A> Job<T, A>
+where
+    T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
+    A: BorrowMut<Adopted<T>> + Send + 'static,
+{
+    /// Runs the cleanup to its end, unless a shutdown gives the job up.
+    ///
+    /// Every word in this future is one that each pending value needs, and is moved several times on its way into its task.
+    /// So there is one future around that of the guard, and no `async fn`, which keeps room for its arguments twice.
     fn run(mut self) -> impl Future<Output = ()> + Send {
         #[cfg(feature = "tracing")]
         let span = self.span();
         let job = async move {
             let error = match &mut self.0 {
-                Some((adopted, adoption)) => clean_up(&mut adopted.guard, adoption).await,
+                Some((adopted, adoption)) => {
+                    let cleanup = AssertUnwindSafe(adopted.borrow_mut().guard.async_drop());
+                    let mut cleanup = pin!(Some(cleanup.catch_unwind()));
+                    let ended = poll_fn(|context| poll(cleanup.as_mut(), adoption, context)).await;
+                    if ended.is_none() {
+                        // What the cleanup holds may panic when it is dropped, as guards do.
+                        contain_panic(|| cleanup.set(None));
+                    }
+                    ended.and_then(into_error)
+                }
                 None => None,
             };
             self.end(error);
@@ -111,24 +155,26 @@ where
         let Some((adopted, _)) = &self.0 else {
             return tracing::Span::none();
         };
+        let Adopted { name, span, .. } = adopted.borrow();
         tracing::info_span!(
-            parent: &adopted.span,
+            parent: span,
             "async_drop",
             r#type = std::any::type_name::<T>(),
-            name = adopted.name.as_ref().map(|name| &***name),
+            name = name.as_ref().map(|name| &***name),
         )
     }
 
     fn end(&mut self, error: Option<CleanupError>) {
-        let Some((adopted, adoption)) = self.0.take() else {
+        let Some((mut held, adoption)) = self.0.take() else {
             return;
         };
+        let adopted = held.borrow_mut();
         let origin = error.is_some().then(|| adopted.origin());
         let mut error = error
             .zip(origin)
             .map(|(error, origin)| HeldError::new(error, origin));
         if adopted.guard.is_dropped() {
-            contain_panic(|| drop(adopted));
+            // It was cleaned up.
         } else if adoption.was_given_up() {
             // The error of `shutdown` has reported it.
             adopted.abandon();
@@ -137,48 +183,49 @@ where
             adopted.report();
             error.get_or_insert_with(|| HeldError::new(CleanupError::RuntimeEnded, origin));
         }
+        contain_panic(|| drop(held));
         adoption.end_job(error);
     }
 }
 
-/// Runs a cleanup to its end, unless a shutdown gives the job up.
-async fn clean_up<T>(guard: &mut AsyncDropGuard<T>, adoption: &Adoption) -> Option<CleanupError>
-where
-    T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
-{
-    // The conversion of the error is code of others, too.
-    let cleanup = async {
-        let result = guard.async_drop().await;
-        result.err().map(CleanupError::failed)
-    };
-    let mut cleanup = pin!(Some(AssertUnwindSafe(cleanup).catch_unwind()));
-    let ended = poll_fn(|context| {
-        let running = cleanup.as_mut().as_pin_mut();
-        if !adoption.is_given_up() {
-            match running.expect("it is put there above").poll(context) {
-                Poll::Ready(ended) => return Poll::Ready(Some(ended)),
-                Poll::Pending if adoption.wait(context) => return Poll::Pending,
-                Poll::Pending => {}
-            }
-        }
-        Poll::Ready(None)
-    });
-    match ended.await {
-        Some(Ok(error)) => error,
-        // After a panic the value isn't looked at again, so it is only reported.
-        Some(Err(panic)) => Some(CleanupError::panicked(panic)),
-        None => {
-            // What the cleanup holds may panic when it is dropped, as guards do.
-            contain_panic(|| cleanup.set(None));
-            None
+/// `Ready(None)` if a shutdown has given the job up.
+fn poll<F: Future>(
+    cleanup: Pin<&mut Option<F>>,
+    adoption: &Adoption,
+    context: &mut Context<'_>,
+) -> Poll<Option<F::Output>> {
+    if !adoption.is_given_up() {
+        let running = cleanup
+            .as_pin_mut()
+            .expect("it is taken out when the job ends");
+        match running.poll(context) {
+            Poll::Ready(ended) => return Poll::Ready(Some(ended)),
+            Poll::Pending if adoption.wait(context) => return Poll::Pending,
+            Poll::Pending => {}
         }
     }
+    Poll::Ready(None)
+}
+
+fn into_error<E>(ended: Result<Result<(), E>, Panic>) -> Option<CleanupError>
+where
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let error = match ended {
+        Ok(result) => result.err()?,
+        // After a panic the value isn't looked at again, so it is only reported.
+        Err(panic) => return Some(CleanupError::panicked(panic)),
+    };
+    // The conversion of the error is code of others, too.
+    let converted = catch_unwind(AssertUnwindSafe(|| CleanupError::failed(error)));
+    Some(converted.unwrap_or_else(CleanupError::panicked))
 }
 
 /// A job that did not come to its end by itself: its runtime has ended, or the deadline of a shutdown has passed.
-impl<T> Drop for Job<T>
+impl<T, A> Drop for Job<T, A>
 where
     T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
+    A: BorrowMut<Adopted<T>> + Send + 'static,
 {
     fn drop(&mut self) {
         self.end(None);

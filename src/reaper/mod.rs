@@ -1,6 +1,7 @@
 //! The reaper: it cleans up what was dropped before its cleanup had finished.
 
 mod builder;
+mod entries;
 mod handle;
 mod job;
 mod reaped;

@@ -6,6 +6,7 @@ use std::ops::{Deref, DerefMut};
 use crate::async_drop::AsyncDrop;
 use crate::guard::AsyncDropGuard;
 use crate::no_clone::no_clone;
+use crate::panics::contain_panic;
 use crate::reaper::job::Adopted;
 use crate::reaper::registry::Adoption;
 use crate::type_names::shown;
@@ -18,7 +19,7 @@ use crate::type_names::shown;
 /// If the reaper has ended and cannot take the value, the value is dropped and that is an [incident](crate::incident).
 /// If the hook panics, that panic is caught.
 ///
-/// The value lives in a box from its adoption on, so if you hand over a large one, that costs no stack.
+/// The value lives in a box from its adoption on, and a large one stays there when you hand it over, so that costs no stack.
 ///
 /// Like a guard it cannot be cloned.
 /// If you need several owners, let the reaper adopt each [`AsyncDropArc`](crate::AsyncDropArc) of the value:
@@ -137,7 +138,7 @@ impl<T: Debug> Reaped<T> {
     /// or to hand the value to code that doesn't know about the reaper.
     /// The guard's state is the same: if it was cleaned up it is done, and if its cleanup was interrupted it is interrupted.
     /// But if you gave the value a name at its adoption, the guard doesn't have it.
-    /// The guard leaves the box, so this is the one operation that moves the value.
+    /// The guard leaves the box, so this moves the value, and it is the one operation that moves a large one.
     ///
     /// # Examples
     ///
@@ -209,13 +210,17 @@ no_clone! {
 impl<T: Debug> Drop for Reaped<T> {
     fn drop(&mut self) {
         // `into_guard` has taken it out.
-        let Some(adopted) = self.adopted.take() else {
+        let Some(mut adopted) = self.adopted.take() else {
             return;
         };
         match self.adoption.take() {
             Some(adoption) if adopted.guard.is_dropped() => adoption.end_in_place(),
             Some(adoption) => (self.hand_over)(adoption, adopted),
-            None => adopted.report(),
+            None => {
+                adopted.report();
+                // asyncdrop: allow(dropped-inside): the guard was reported just now, so its drop has nothing to say
+                contain_panic(|| drop(adopted));
+            }
         }
     }
 }

@@ -14,12 +14,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use slab::Slab;
-
 use crate::cleanup_error::{CleanupError, CleanupErrors};
 use crate::held_error::HeldError;
 use crate::origin::ValueOrigin;
 use crate::panics::contain_panic;
+use crate::reaper::entries::{Entries, Entry, Stage};
 use crate::reaper::shutdown::ShutdownError;
 use crate::reaper::tasks::Tasks;
 
@@ -47,7 +46,7 @@ pub(super) struct Core {
 
 /// A part of the values. Two shards never share a line of a processor's cache.
 #[repr(align(128))]
-struct Shard {
+pub(super) struct Shard {
     core: Arc<Core>,
     book: Mutex<Book>,
 }
@@ -55,31 +54,11 @@ struct Shard {
 #[derive(Default)]
 struct Book {
     /// The values that are not cleaned up yet.
-    entries: Slab<Entry>,
-    /// How many values were entered. It says in which order.
-    entered: u64,
+    entries: Entries,
     /// No value is adopted any more, and none is taken over. Only cleanups that had begun are left in `entries`.
     ended: bool,
     /// How many cleanups of the reaper have come to an end since the errors were last asked for.
     finished: usize,
-}
-
-/// One cache line, since a reaper that ends comes to every one of perhaps very many.
-#[repr(align(64))]
-struct Entry {
-    order: u64,
-    origin: ValueOrigin,
-    stage: Stage,
-}
-
-enum Stage {
-    InUse,
-    /// Its job was made. If that waits for something, this wakes it.
-    CleaningUp(Option<Waker>),
-    /// Its job was dropped in the middle and is about to say so itself.
-    Ending,
-    /// A shutdown did not wait for the end of the cleanup, and has named the value in its error.
-    GivenUp,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -130,13 +109,7 @@ impl Registry {
         if book.ended {
             return None;
         }
-        let order = book.entered;
-        book.entered += 1;
-        let key = book.entries.insert(Entry {
-            order,
-            origin,
-            stage: Stage::InUse,
-        });
+        let key = book.entries.enter(origin);
         drop(book);
         let shard = Arc::clone(shard);
         Some(Adoption { shard, key })
@@ -152,10 +125,10 @@ impl Registry {
     pub(super) fn show(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mut in_use, mut being_cleaned_up) = (0, 0);
         for shard in &self.shards {
-            for (_, entry) in &lock(&shard.book).entries {
+            for entry in lock(&shard.book).entries.iter() {
                 match entry.stage {
                     Stage::InUse => in_use += 1,
-                    Stage::CleaningUp(_) | Stage::Ending | Stage::GivenUp => being_cleaned_up += 1,
+                    _ => being_cleaned_up += 1,
                 }
             }
         }
@@ -220,7 +193,7 @@ impl Registry {
         let mut books = self.lock_all();
         for book in &mut books {
             book.ended = true;
-            book.entries.retain(|_, entry| {
+            book.entries.retain(|entry| {
                 let named = |origin: &ValueOrigin| (entry.order, origin.clone());
                 match mem::replace(&mut entry.stage, Stage::GivenUp) {
                     Stage::InUse => {
@@ -232,7 +205,7 @@ impl Registry {
                         jobs.push(job);
                         true
                     }
-                    stage @ (Stage::Ending | Stage::GivenUp) => {
+                    stage => {
                         entry.stage = stage;
                         true
                     }
@@ -259,8 +232,11 @@ impl Registry {
         let mut books = self.lock_all();
         for book in &mut books {
             book.ended = true;
-            book.entries
-                .retain(|_, entry| !matches!(entry.stage, Stage::InUse));
+            // A reaper that was ended has nothing left, but perhaps the room for very many.
+            if !book.entries.is_empty() {
+                book.entries
+                    .retain(|entry| !matches!(entry.stage, Stage::InUse));
+            }
         }
         let (errors, _) = self.core.take_errors(&mut books);
         drop(books);
@@ -337,9 +313,20 @@ pub(super) struct Adoption {
     key: usize,
 }
 
-impl Adoption {
+impl Shard {
     pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+}
+
+impl Adoption {
+    fn core(&self) -> &Arc<Core> {
         &self.shard.core
+    }
+
+    /// Not the core itself, because all shards share the count of its owners, and threads would meet there.
+    pub(super) fn shard(&self) -> Arc<Shard> {
+        Arc::clone(&self.shard)
     }
 
     /// Whether the reaper will clean the value up. From now on it does.
@@ -357,12 +344,11 @@ impl Adoption {
 
     /// Whether a shutdown does not wait for the job any more. It costs nothing before there was one.
     pub(super) fn is_given_up(&self) -> bool {
-        let given_up = |entry: &Entry| matches!(entry.stage, Stage::GivenUp);
         self.core().gave_up.load(Ordering::Acquire)
             && lock(&self.shard.book)
                 .entries
-                .get(self.key)
-                .is_some_and(given_up)
+                .get_mut(self.key)
+                .is_some_and(|entry| matches!(entry.stage, Stage::GivenUp))
     }
 
     /// The job waits. Wakes it if a shutdown gives it up, unless one has done so already: then this returns `false`.
@@ -420,14 +406,15 @@ impl Adoption {
     /// The owner has cleaned the value up, or has taken it back.
     pub(super) fn end_in_place(self) {
         let mut book = lock(&self.shard.book);
-        let entry = book.entries.try_remove(self.key);
-        self.leave(book, entry);
+        // No job was made, so there is nothing beside the stage that would have to be dropped.
+        book.entries.remove(self.key);
+        self.leave(book);
     }
 
     /// The reaper has come to the end of the cleanup.
     pub(super) fn end_job(self, error: Option<HeldError<CleanupError>>) {
         let mut book = lock(&self.shard.book);
-        let entry = book.entries.try_remove(self.key);
+        let stage = book.entries.remove(self.key);
         let late = if book.ended {
             error
         } else {
@@ -437,18 +424,18 @@ impl Adoption {
             }
             None
         };
-        self.leave(book, entry);
+        self.leave(book);
+        if let Some(Stage::CleaningUp(waker @ Some(_))) = stage {
+            contain_panic(|| drop(waker));
+        }
         // No one will ask for the errors of an ended reaper, so it becomes an incident.
         contain_panic(|| drop(late));
     }
 
     /// Unlocks the shard, and wakes the task that waits for the last of its values.
-    fn leave(&self, book: MutexGuard<'_, Book>, entry: Option<Entry>) {
+    fn leave(&self, book: MutexGuard<'_, Book>) {
         let is_empty = book.entries.is_empty();
         drop(book);
-        if let Some(Stage::CleaningUp(waker @ Some(_))) = entry.map(|entry| entry.stage) {
-            contain_panic(|| drop(waker));
-        }
         if is_empty && self.shard.core.waiting.load(Ordering::Acquire) {
             self.shard.core.wake();
         }

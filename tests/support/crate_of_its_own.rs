@@ -16,10 +16,13 @@ pub fn run_crate(name: &str, stdout: &str) {
     let output = Command::new(env!("CARGO"))
         .args(["run", "--offline", "--quiet"])
         .current_dir(&fixture)
+        // One folder for all of them, so that what they have in common is built once.
         .env(
             "CARGO_TARGET_DIR",
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(name),
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("crates"),
         )
+        .env("CARGO_PROFILE_DEV_DEBUG", "false")
+        .env("CARGO_INCREMENTAL", "0")
         .output()
         .unwrap();
     fs::remove_file(lock).unwrap();

@@ -1,7 +1,7 @@
 //! The incidents of a test, kept for it to look at.
 
 use std::cell::RefCell;
-use std::sync::Once;
+use std::sync::{Mutex, Once};
 
 use asyncdrop::incident::{self, Incident, IncidentKind};
 
@@ -30,26 +30,43 @@ thread_local! {
     static RECORDING: RefCell<Option<Vec<Recorded>>> = const { RefCell::new(None) };
 }
 
-/// Runs `f`, and returns the incidents that happened on this thread meanwhile. They do not panic.
+/// Shows every incident of the process to `listener` on the thread where it happens, for as long as the process lives.
+/// An incident that no listener takes, by returning `true`, goes to the hook that was there before.
 ///
-/// The hook belongs to the whole process and the tests of a binary share it, so the one that is installed here
-/// records on the threads that asked for it, and behaves like the default one on all others.
-pub fn record<R>(f: impl FnOnce() -> R) -> (R, Vec<Recorded>) {
+/// The hook belongs to the whole process and the tests of a binary share it, so it is replaced once, and what the tests
+/// want to know goes through here: with two that each put theirs around the hook before, an incident of a third thread
+/// could fall between the taking and the setting.
+pub fn listen(listener: fn(&Incident<'_>) -> bool) {
+    static LISTENERS: Mutex<Vec<fn(&Incident<'_>) -> bool>> = Mutex::new(Vec::new());
+    LISTENERS.lock().unwrap().push(listener);
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
-        let default = incident::take_hook();
+        let before = incident::take_hook();
         incident::set_hook(Box::new(move |incident| {
-            let recorded = RECORDING.with_borrow_mut(|recording| match recording {
+            // A listener may panic, or report an incident of its own, so the lock is gone when it is called.
+            let listeners = LISTENERS.lock().unwrap().clone();
+            if !listeners.iter().any(|listener| listener(incident)) {
+                before(incident);
+            }
+        }));
+    });
+}
+
+/// Runs `f`, and returns the incidents that happened on this thread meanwhile. They do not panic.
+///
+/// On threads that did not ask for it, nothing is different.
+pub fn record<R>(f: impl FnOnce() -> R) -> (R, Vec<Recorded>) {
+    static LISTEN: Once = Once::new();
+    LISTEN.call_once(|| {
+        listen(|incident| {
+            RECORDING.with_borrow_mut(|recording| match recording {
                 Some(incidents) => {
                     incidents.push(incident.into());
                     true
                 }
                 None => false,
-            });
-            if !recorded {
-                default(incident);
-            }
-        }));
+            })
+        });
     });
 
     /// Ends the recording, also when `f` panics.

@@ -4,7 +4,7 @@
     dead_code,
     unreachable_pub,
     unused_imports,
-    reason = "every test binary compiles this module, and none uses all of it"
+    reason = "several test binaries compile this module, and not all of them use all of it"
 )]
 
 mod by_hand;
@@ -13,12 +13,14 @@ mod incidents;
 #[cfg(feature = "tokio")]
 mod paused_clock;
 mod process;
+mod program;
 mod session;
 
 pub use by_hand::{abandon_after, message_of_panic, poll_once, wait};
 pub use crate_of_its_own::run_crate;
-pub use incidents::{Recorded, record};
+pub use incidents::{Recorded, listen, record};
 #[cfg(feature = "tokio")]
 pub use paused_clock::{run, run_without_incident, runtime};
 pub use process::{Outcome, run_in_new_process};
+pub use program::build_program;
 pub use session::{CLEANED_UP, Diary, Ending, Session, ada, failing};

@@ -17,9 +17,17 @@ pub struct Outcome {
     pub stderr: String,
 }
 
+/// The name by which the test binary knows a test of this module.
+#[macro_export]
+macro_rules! test_path {
+    ($test:expr) => {
+        concat!(module_path!(), "::", $test)
+    };
+}
+
 /// Runs `program` on a thread named `program` in a new process, where the hook is still the default one.
 ///
-/// The new process is this test binary again, asked for this one test; `test` is therefore the name of the test.
+/// The new process is this test binary again, asked for this one test; `test` is therefore the [`test_path!`] of the test.
 /// The thread may panic: the process lives on unless it was aborted.
 #[track_caller]
 pub fn run_in_new_process(test: &str, program: fn()) -> Outcome {
@@ -34,8 +42,10 @@ pub fn run_in_new_process(test: &str, program: fn()) -> Outcome {
         let _ = thread.spawn(program).unwrap().join();
         std::process::exit(LIVED_ON);
     }
+    // The first part is the name of the binary itself.
+    let (_, in_the_binary) = test.split_once("::").unwrap();
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
+        .args(["--exact", in_the_binary, "--nocapture"])
         .env(CHILD, test)
         .env_remove("RUST_BACKTRACE")
         .env_remove("RUST_LIB_BACKTRACE")

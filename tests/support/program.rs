@@ -6,9 +6,9 @@ use std::process::Command;
 
 /// Builds the program and says where it is.
 ///
-/// `cargo test` builds the examples, but `cargo test --test line_server` does not, and would test an old one or none.
-pub(crate) fn build(name: &str) -> PathBuf {
-    // The test is at <target>/<profile>/deps/line_server-<hash>, the program at <target>/<profile>/examples/line_server.
+/// `cargo test` builds the examples, but `cargo test --test library` does not, and would test an old one or none.
+pub fn build_program(name: &str) -> PathBuf {
+    // The test is at <target>/<profile>/deps/library-<hash>, the program at <target>/<profile>/examples/line_server.
     let test = std::env::current_exe().unwrap();
     let profile_folder = test.ancestors().nth(2).expect("cargo put the test there");
     let target_folder = profile_folder.parent().expect("cargo put the test there");

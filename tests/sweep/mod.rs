@@ -29,10 +29,10 @@ use std::sync::{Arc, Mutex, Once};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use asyncdrop::incident::{self, IncidentKind};
+use asyncdrop::incident::IncidentKind;
 use asyncdrop::{AsyncDrop, AsyncDropGuard, async_trait};
 
-use crate::support::{Recorded, wait};
+use crate::support::{Recorded, listen, wait};
 
 /// How the cleanup of a value ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -414,21 +414,19 @@ fn install_hooks() {
                 default(info);
             }
         }));
-        let default = incident::take_hook();
-        incident::set_hook(Box::new(move |incident| {
-            match ON_STAGE.with_borrow(Option::clone) {
-                Some(stage) => {
-                    // Written down first, since the `Debug` of a value may itself want the ledger.
-                    let recorded = incident.into();
-                    stage.ledger().incidents.push(recorded);
-                    let missed = incident.kind() != IncidentKind::Suppressed;
-                    if missed && stage.hook == Hook::Panics && !thread::panicking() {
-                        panic!("{incident}");
-                    }
-                }
-                None => default(incident),
+        listen(|incident| {
+            let Some(stage) = ON_STAGE.with_borrow(Option::clone) else {
+                return false;
+            };
+            // Written down first, since the `Debug` of a value may itself want the ledger.
+            let recorded = incident.into();
+            stage.ledger().incidents.push(recorded);
+            let missed = incident.kind() != IncidentKind::Suppressed;
+            if missed && stage.hook == Hook::Panics && !thread::panicking() {
+                panic!("{incident}");
             }
-        }));
+            true
+        });
     });
 }
 

@@ -2,6 +2,7 @@
 //!
 //! In each of them `tokio` and `std` are the stand-ins of that test.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -57,6 +58,7 @@ pub(crate) fn write(root: &Path, out_dir: &Path, chapters: &[Chapter]) -> Result
     let folder = out_dir.join("programs");
     fs::create_dir_all(&folder)?;
     let (mut modules, mut table) = (String::new(), String::new());
+    let mut written = BTreeSet::new();
     for Program {
         name,
         source,
@@ -72,12 +74,20 @@ pub(crate) fn write(root: &Path, out_dir: &Path, chapters: &[Chapter]) -> Result
             modules,
             "#[path = {file:?}] #[allow(warnings, clippy::all)] pub mod {name};"
         )?;
+        written.insert(file);
         for entry in entries {
             let title = match entry.as_str() {
                 "main" => name.clone(),
                 test => format!("{name}::{test}"),
             };
             writeln!(table, "({title:?}, || report({name}::{entry}())),")?;
+        }
+    }
+    // What is no program any more is in the folder from the last time.
+    for entry in fs::read_dir(&folder)? {
+        let file = entry?.path();
+        if !written.contains(&file) {
+            fs::remove_file(file)?;
         }
     }
     fs::write(

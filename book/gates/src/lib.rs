@@ -8,12 +8,14 @@ pub mod api;
 pub mod cargo;
 pub mod chapters;
 pub mod charts;
+pub mod kept;
 pub mod libraries;
 pub mod markdown;
 pub mod program;
 pub mod repairs;
 pub mod rules;
 pub mod signatures;
+pub mod two_results;
 
 /// The folder of the repository.
 pub fn root() -> PathBuf {

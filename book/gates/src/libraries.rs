@@ -41,6 +41,38 @@ fn remove_all_but(current: &BTreeSet<PathBuf>) {
     }
 }
 
+/// All that [`build`] has built.
+///
+/// # Panics
+///
+/// When the folder cannot be read.
+pub fn built() -> Vec<PathBuf> {
+    fs::read_dir(folder())
+        .expect("cargo just wrote to it")
+        .map(|entry| entry.expect("the folder can be read").path())
+        .filter(|file| file.extension().is_none_or(|end| end != "d"))
+        .collect()
+}
+
+/// The compiler, and when each of these libraries was built. Where that differs, nothing compiled with them is the same.
+///
+/// # Panics
+///
+/// When a library is not there, or there is no `rustc`.
+pub fn state<'a>(libraries: impl IntoIterator<Item = &'a PathBuf>) -> String {
+    let compiler = Command::new("rustc").arg("-vV").output();
+    let compiler = compiler.expect("cargo just ran it").stdout;
+    let mut lines: Vec<_> = libraries
+        .into_iter()
+        .map(|library| {
+            let built = fs::metadata(library).and_then(|it| it.modified());
+            format!("{} {:?}", library.display(), built.expect("it is there"))
+        })
+        .collect();
+    lines.sort();
+    format!("{}{}", String::from_utf8_lossy(&compiler), lines.join("\n"))
+}
+
 /// Where they are, for `-L`.
 pub fn folder() -> PathBuf {
     root().join("target/book/deps")

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Output};
 use std::sync::LazyLock;
 
+use asyncdrop_book_gates::kept::Kept;
 use asyncdrop_book_gates::{chapters, files, libraries, markdown, root, scratch};
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -23,7 +24,11 @@ const CRATES: [&str; 8] = [
     "tracing",
 ];
 
-static LIBRARIES: LazyLock<()> = LazyLock::new(libraries::build);
+/// The state of the libraries, once they are built.
+static LIBRARIES: LazyLock<String> = LazyLock::new(|| {
+    libraries::build();
+    libraries::state(&libraries::built())
+});
 
 fn main() -> ExitCode {
     let exercises = files("book/exercises", "rs");
@@ -79,19 +84,14 @@ fn solution_passes(file: &str) -> Result<(), Failed> {
 
 /// Compiles one half of an exercise with its tests, and runs them. A half that does not compile has failed, too.
 fn run(file: &str, half: &str, source: &str) -> Result<Output, Failed> {
-    LazyLock::force(&LIBRARIES);
     let name = Path::new(file)
         .file_stem()
         .and_then(|stem| stem.to_str())
         .ok_or("a plain file name")?;
-    let folder = scratch("exercises").join(half);
-    fs::create_dir_all(&folder)?;
+    let folder = scratch("exercises").join(format!("{name}-{half}"));
     let program = folder.join(format!("{name}.rs"));
-    fs::write(
-        &program,
-        format!("{}\n{}", anchor(source, half)?, anchor(source, "tests")?),
-    )?;
     let executable = folder.join(name);
+    let text = format!("{}\n{}", anchor(source, half)?, anchor(source, "tests")?);
     let mut rustc = Command::new("rustc");
     rustc
         .args(["--test", "--edition", "2024", "--cap-lints", "warn", "-o"])
@@ -102,9 +102,15 @@ fn run(file: &str, half: &str, source: &str) -> Result<Output, Failed> {
     for name in CRATES {
         rustc.args(["--extern", name]);
     }
-    let compiled = rustc.output()?;
-    if !compiled.status.success() {
-        return Ok(compiled);
+    let kept = Kept::new(folder, format!("{rustc:?}\n{text}\n{}", *LIBRARIES));
+    if !kept.is_current() {
+        kept.begin()?;
+        fs::write(&program, &text)?;
+        let compiled = rustc.output()?;
+        if !compiled.status.success() {
+            return Ok(compiled);
+        }
+        kept.finish()?;
     }
     let ran = Command::new(&executable)
         .args(["--test-threads", "1"])

@@ -3,15 +3,19 @@
 //! mdBook starts rustdoc once for each page, one after the other, and keeps quiet about blocks that pass.
 //! So this program stands in for `rustdoc` on mdBook's `PATH` and only writes down what it is asked to test.
 //! Then the real one tests the pages, a few of them as one, and what it prints is counted.
+//! To run an executable that it made, rustdoc starts this program once more, which keeps a copy.
+//! While nothing has changed that they are made of, the copies run, and must end as they did then.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Output};
 use std::sync::LazyLock;
 use std::{env, fs};
 
 use asyncdrop_book_gates::chapters::Chapter;
+use asyncdrop_book_gates::kept::Kept;
 use asyncdrop_book_gates::markdown::Block;
 use asyncdrop_book_gates::{chapters, libraries, markdown, root, scratch};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -21,6 +25,11 @@ use mdbook_driver::MDBook;
 const ASKED: &str = "ASYNCDROP_GATES_ASKED";
 /// In that folder, a file for each page, and one with the other arguments of rustdoc, a line each.
 const OTHER_ARGUMENTS: &str = "other arguments";
+/// The folder in which an executable of rustdoc's is to be kept, in the environment of rustdoc and this program.
+const KEEP: &str = "ASYNCDROP_GATES_KEEP";
+/// What is kept of one: itself, and how it ended.
+const EXECUTABLE: &str = "rust_out";
+const ENDED: &str = "ended";
 /// So many pages are compiled as one.
 const TOGETHER: usize = 15;
 
@@ -35,6 +44,9 @@ fn main() -> ExitCode {
     if env::var_os(ASKED).is_some() {
         return mdbook_test();
     }
+    if let Some(folder) = env::var_os(KEEP) {
+        return run_and_keep(Path::new(&folder)).expect("rustdoc made an executable");
+    }
     let arguments = Arguments::from_args();
     // With a filter, it is one page that somebody is working on.
     let together = if arguments.filter.is_some() {
@@ -42,8 +54,46 @@ fn main() -> ExitCode {
     } else {
         TOGETHER
     };
-    let trials = chapters().chunks(together).map(trial).collect();
+    let (alone, others): (Vec<_>, Vec<_>) = chapters().into_iter().partition(cannot_be_merged);
+    let groups: Vec<_> = alone.chunks(1).chain(others.chunks(together)).collect();
+    if arguments.filter.is_none() {
+        forget_all_but(&groups).expect("target/ can be written");
+    }
+    let trials = groups.into_iter().map(trial).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Whether a block has an inner attribute below a comment.
+///
+/// rustdoc lets both where they are when it makes one crate of many blocks, which then does not compile. It tries again
+/// with each block alone, and that takes the longer, the more pages there are.
+fn cannot_be_merged(page: &Chapter) -> bool {
+    let blocks = markdown::listings(page).blocks;
+    let mut runs = blocks.iter().filter(|block| block.runs());
+    runs.any(|block| {
+        let below = block.expanded.lines().skip(1);
+        below
+            .map(|line| line.strip_prefix("# ").unwrap_or(line))
+            .any(|line| line.starts_with("#!["))
+    })
+}
+
+/// The folder in which is kept what was made of these pages.
+fn kept_of(pages: &[Chapter]) -> PathBuf {
+    let first = in_a_file_name(&pages[0].path);
+    scratch("mdbook-test/kept").join(format!("{first}-{}", pages.len()))
+}
+
+/// Removes what was kept of pages that stood together before one more was written.
+fn forget_all_but(groups: &[&[Chapter]]) -> io::Result<()> {
+    let current: BTreeSet<_> = groups.iter().copied().map(kept_of).collect();
+    for entry in fs::read_dir(scratch("mdbook-test/kept"))? {
+        let kept = entry?.path();
+        if !current.contains(&kept) {
+            fs::remove_dir_all(kept)?;
+        }
+    }
+    Ok(())
 }
 
 /// One test for a few pages, which also compares how many of their blocks ran.
@@ -57,6 +107,7 @@ fn trial(pages: &[Chapter]) -> Trial {
     let crates: BTreeSet<_> = rust.iter().flat_map(crates).map(str::to_owned).collect();
     let unnamed = rust.iter().find_map(unnamed_crate);
     let paths: Vec<_> = pages.iter().map(|page| page.path.clone()).collect();
+    let kept_of = kept_of(pages);
     let name = match &*paths {
         [first, .., last] => format!("{first} to {last}"),
         paths => paths.concat(),
@@ -80,6 +131,18 @@ fn trial(pages: &[Chapter]) -> Trial {
         for name in crates {
             rustdoc.args(["--extern", &name]);
         }
+        let made_of = format!(
+            "{rustdoc:?} {runs} {ignored}\n{}\n{}",
+            text.join("\n\n"),
+            *STATE
+        );
+        let kept = Kept::new(kept_of, made_of);
+        if kept.is_current() {
+            return run_again(kept.folder());
+        }
+        kept.begin()?;
+        rustdoc.env(KEEP, kept.folder());
+        rustdoc.arg("--test-runtool").arg(env::current_exe()?);
         let output = rustdoc.output()?;
         let printed = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
@@ -93,8 +156,68 @@ fn trial(pages: &[Chapter]) -> Trial {
                 ran.0, ran.1
             )));
         }
+        kept.finish()?;
         Ok(())
     })
+}
+
+/// Runs an executable that rustdoc made, as rustdoc would, and keeps it with how it ended.
+fn run_and_keep(folder: &Path) -> io::Result<ExitCode> {
+    let made = PathBuf::from(env::args_os().nth(1).unwrap_or_default());
+    // rustdoc makes each in a folder of its own, with a name that is taken once.
+    let name = made.parent().and_then(Path::file_name);
+    let folder = folder.join(name.unwrap_or_default());
+    fs::create_dir(&folder)?;
+    let executable = folder.join(EXECUTABLE);
+    fs::copy(&made, &executable)?;
+    let output = doctest(&made).output()?;
+    fs::write(folder.join(ENDED), how_it_ended(&output))?;
+    io::stdout().write_all(&output.stdout)?;
+    io::stderr().write_all(&output.stderr)?;
+    let code = output
+        .status
+        .code()
+        .and_then(|code| u8::try_from(code).ok());
+    // Ended by a signal, it has no code.
+    Ok(ExitCode::from(code.unwrap_or(101)))
+}
+
+/// Runs what was kept. When it was made, rustdoc found that each of them ended as its block says.
+fn run_again(folder: &Path) -> Result<(), Failed> {
+    for entry in fs::read_dir(folder)? {
+        let kept = entry?.path();
+        if !kept.is_dir() {
+            continue;
+        }
+        let output = doctest(&kept.join(EXECUTABLE)).output()?;
+        let ended = how_it_ended(&output);
+        let before = fs::read_to_string(kept.join(ENDED))?;
+        if ended != before {
+            let [printed, errors] =
+                [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+            return Err(format!(
+                "it ended with {ended}, and before with {before}:\n{printed}\n{errors}"
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// An executable that rustdoc made. One that holds many blocks runs each in a process of its own, if it knows where it is.
+fn doctest(executable: &Path) -> Command {
+    let mut command = Command::new(executable);
+    command
+        .env("RUSTDOC_DOCTEST_BIN_PATH", executable)
+        .env_remove(KEEP);
+    command
+}
+
+/// The exit status, and for many blocks how many passed and how many are ignored.
+fn how_it_ended(output: &Output) -> String {
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let (passed, ignored) = (count(&printed, " passed;"), count(&printed, " ignored;"));
+    format!("{}, {passed} passed, {ignored} ignored", output.status)
 }
 
 /// The crates that a block names for `mdbook test`, which tells rustdoc only the folder in which they are.
@@ -157,6 +280,12 @@ static PAGES: LazyLock<PathBuf> = LazyLock::new(|| {
         String::from_utf8_lossy(&output.stderr)
     );
     folder
+});
+
+/// The state of the libraries that the pages are compiled with, which are built with the pages.
+static STATE: LazyLock<String> = LazyLock::new(|| {
+    LazyLock::force(&PAGES);
+    libraries::state(&libraries::built())
 });
 
 /// What `mdbook test` does.

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
-use std::{env, fs, thread};
+use std::{env, fs, io, thread};
 
-use asyncdrop_book_gates::{cargo, chapters, markdown, program, root, scratch};
+use asyncdrop_book_gates::kept::Kept;
+use asyncdrop_book_gates::{cargo, chapters, libraries, markdown, program, root, scratch};
 use asyncdrop_book_playground::{Library, Online, library, online, request, shown, with_classes};
 
 /// A snippet that can run online.
@@ -146,18 +147,36 @@ fn online_output(recorded: &str, example: &str) -> String {
     text
 }
 
-/// Compiles and runs one text, and says what is wrong with it.
+/// The name of the folder for a text.
+fn folder_of(snippet: &Snippet) -> String {
+    snippet
+        .place
+        .replace(|it: char| !it.is_ascii_alphanumeric(), "_")
+}
+
+/// Removes what is kept of snippets that stood in other lines.
+fn forget_all_but(names: &BTreeSet<String>, folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_used = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| names.contains(name));
+        if entry.path().is_dir() && !is_used {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Compiles and runs one text, and says what is wrong with it. All executables together would take more than a gigabyte.
 fn check(
     snippet: &Snippet,
     crates: &BTreeMap<String, PathBuf>,
     folder: &Path,
+    keep: bool,
 ) -> Result<(), String> {
-    let name = snippet
-        .place
-        .replace(|it: char| !it.is_ascii_alphanumeric(), "_");
-    let folder = folder.join(&name);
-    fs::create_dir_all(folder.join("src")).expect("target/ can be written");
-    fs::write(folder.join("src/main.rs"), &snippet.text).expect("target/ can be written");
+    let folder = folder.join(folder_of(snippet));
     let executable = folder.join("playground");
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     rustc
@@ -184,13 +203,26 @@ fn check(
     rustc
         .arg("-L")
         .arg(format!("dependency={}", deps.display()));
-    let compiled = rustc.output().map_err(|error| error.to_string())?;
-    if !compiled.status.success() {
-        return Err(String::from_utf8_lossy(&compiled.stderr).into_owned());
+    let state = libraries::state(crates.values());
+    let kept = Kept::new(
+        folder.clone(),
+        format!("{rustc:?}\n{}\n{state}", snippet.text),
+    );
+    if !kept.is_current() || !executable.exists() {
+        kept.begin().expect("target/ can be written");
+        fs::create_dir(folder.join("src")).expect("target/ can be written");
+        fs::write(folder.join("src/main.rs"), &snippet.text).expect("target/ can be written");
+        let compiled = rustc.output().map_err(|error| error.to_string())?;
+        if !compiled.status.success() {
+            return Err(String::from_utf8_lossy(&compiled.stderr).into_owned());
+        }
+        kept.finish().expect("target/ can be written");
     }
     let printed = program::transcript("playground", &executable, &folder)
         .map_err(|error| error.to_string())?;
-    fs::remove_file(&executable).map_err(|error| error.to_string())?;
+    if !keep {
+        fs::remove_file(&executable).map_err(|error| error.to_string())?;
+    }
     let (_, printed) = printed.split_once('\n').unwrap_or_default();
     if let Some(example) = &snippet.example {
         let shown = fs::read_to_string(root().join(format!("book/output/{example}.txt")))
@@ -245,11 +277,13 @@ fn what_is_sent_compiles_with_the_crates_of_the_playground_and_prints_what_the_p
     let next = AtomicUsize::new(0);
     let faults = Mutex::new(Vec::new());
     let workers = thread::available_parallelism().map_or(2, |count| count.get());
+    let names: BTreeSet<_> = snippets.iter().map(folder_of).collect();
+    forget_all_but(&names, &folder).expect("target/ can be written");
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(snippet) = snippets.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(fault) = check(snippet, &crates, &folder) {
+                    if let Err(fault) = check(snippet, &crates, &folder, !all) {
                         let fault = format!("{}: {fault}", snippet.place);
                         faults.lock().expect("no worker panics").push(fault);
                     }

@@ -118,6 +118,9 @@ fn cargo(folder: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) 
     let output = Command::new(env!("CARGO"))
         .current_dir(folder)
         .env("CARGO_TARGET_DIR", target())
+        // Nobody looks into it with a debugger, or builds it a second time.
+        .env("CARGO_PROFILE_DEV_DEBUG", "false")
+        .env("CARGO_INCREMENTAL", "0")
         .args(arguments)
         .output()
         .expect("cargo runs this test");

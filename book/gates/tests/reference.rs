@@ -102,29 +102,29 @@ fn pages() -> BTreeMap<String, String> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Runtime {
+struct Messages {
     said: Vec<Said>,
+    /// What to do about a message of the compiler, by the name of its file.
+    compiler: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Said {
     text: String,
-    by: String,
+    answer: String,
     page: String,
 }
 
-fn said() -> Vec<Said> {
+fn messages() -> Messages {
     let text = fs::read_to_string(root().join("book/messages.toml"))
         .expect("book/messages.toml can be read");
-    let runtime: Runtime =
-        toml::from_str(&text).expect("book/messages.toml is as its first lines say");
-    runtime.said
+    toml::from_str(&text).expect("book/messages.toml is as its first lines say")
 }
 
 #[test]
 fn every_text_of_the_library_is_explained_and_no_other() {
-    let listed: Vec<_> = said();
+    let listed = messages().said;
     let compiler: String = files("compile-fail", "stderr")
         .iter()
         .map(|file| read(file))
@@ -170,25 +170,30 @@ fn every_text_of_the_library_is_explained_and_no_other() {
 fn the_page_of_messages_lists_every_message() {
     let mut text = String::from(
         "# Every message\n\n\
-         You have a message of the compiler or of a panic: here is the page that explains it.\n\
+         You have a message of the compiler or of a panic: here is what to do, and the page that explains it.\n\
          The tables are sorted by text; `..` stands for what differs from program to program.\n\n\
          ## From the running program\n\n\
-         | message | comes from | page |\n|---|---|---|\n",
+         | message | what to do, and where to read on |\n|---|---|\n",
     );
-    let mut said = said();
+    let Messages {
+        mut said,
+        mut compiler,
+    } = messages();
     said.sort_by_key(|said| said.text.to_lowercase());
     for said in &said {
         writeln!(
             text,
-            "| {} | {} | [{}](../{}) |",
+            "| {} | {}<br/>[{}](../{}) |",
             code(&said.text),
-            said.by,
+            said.answer,
             title(&said.page),
             said.page
         )
         .expect("a string takes everything");
     }
-    text.push_str("\n## From the compiler\n\n| message | mistake | page |\n|---|---|---|\n");
+    text.push_str(
+        "\n## From the compiler\n\n| message | what to do, and where to read on |\n|---|---|\n",
+    );
     let mut rows = Vec::new();
     for file in files("compile-fail", "stderr") {
         let stderr = read(&file);
@@ -209,17 +214,23 @@ fn the_page_of_messages_lists_every_message() {
             .unwrap_or_else(|| panic!("no page shows {file}"));
         let mistake = file
             .trim_start_matches("compile-fail/")
-            .trim_end_matches(".stderr")
-            .replace('_', " ");
+            .trim_end_matches(".stderr");
+        let answer = compiler.remove(mistake).unwrap_or_else(|| {
+            panic!("book/messages.toml does not say what to do about {file}: add it to `compiler`")
+        });
         rows.push((
             message.to_lowercase(),
             format!(
-                "| {}{code_of} | {mistake} | [{}](../{page}) |",
+                "| {}{code_of} | {answer}<br/>[{}](../{page}) |",
                 code(message),
                 title(&page)
             ),
         ));
     }
+    assert!(
+        compiler.is_empty(),
+        "book/messages.toml says what to do about what the compiler does not say: {compiler:?}"
+    );
     rows.sort();
     for (_, row) in rows {
         text.push_str(&row);
