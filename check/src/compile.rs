@@ -27,7 +27,7 @@ pub enum Error {
     Cargo(io::Error),
     /// `cargo metadata` failed, and said why.
     Metadata(String),
-    /// The packages do not compile. Cargo has printed why.
+    /// The packages do not compile, or there are none of that name. Cargo has printed why.
     Build,
     /// What cargo said is none of what it is known to say.
     Message(serde_json::Error),
@@ -39,8 +39,15 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cargo(_) => write!(f, "cargo could not be run"),
-            Self::Metadata(said) => write!(f, "cargo knows no package here: {}", said.trim()),
-            Self::Build => write!(f, "what does not compile cannot be looked at"),
+            Self::Metadata(said) => {
+                let said = said.trim();
+                let said = said.strip_prefix("error: ").unwrap_or(said);
+                write!(f, "cargo finds no package: {said}")
+            }
+            Self::Build => write!(
+                f,
+                "nothing was looked at, because cargo could not build it; it says why above"
+            ),
             Self::Message(_) => write!(f, "the output of cargo was not understood"),
             Self::Itself(_) => write!(f, "the program does not find itself"),
         }

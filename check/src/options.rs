@@ -135,7 +135,8 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, le
                     "short" => Format::Short,
                     "json" => Format::Json,
                     other => {
-                        let error = format!("`{other}` is none of human, short, json");
+                        let error =
+                            format!("`{other}` is not a format; write human, short, or json");
                         return Err(error.into());
                     }
                 }

@@ -282,7 +282,7 @@ impl View<'_> {
             .collect();
         for finding in findings {
             let way = match finding.way {
-                Way::QuestionMark(block) => self.question_mark(block),
+                Way::QuestionMark(block) => self.question_mark(block, finding.kind),
                 Way::After(block) => {
                     let early = shared.contains(&finding.at);
                     self.after(block, finding, early, &ways)
@@ -314,7 +314,7 @@ impl View<'_> {
         ways
     }
 
-    fn question_mark(&self, block: u32) -> WayOut {
+    fn question_mark(&self, block: u32, kind: Kind) -> WayOut {
         let after = self.called(block);
         let mark = self.call(block).and_then(|call| {
             let (file, region) = (self.file?, self.region?);
@@ -325,7 +325,8 @@ impl View<'_> {
         });
         WayOut {
             word: "?".to_owned(),
-            label: mark.and_then(|mark| self.label(mark, "this `?` returns without the cleanup")),
+            label: mark
+                .and_then(|mark| self.label(mark, format!("this `?` returns{}", missing(kind)))),
             after,
         }
     }
@@ -371,7 +372,10 @@ impl View<'_> {
         let word = region.word(file, &["return", "break", "continue"], start, scope_end);
         if let Some(word) = word {
             let text = file.tokens[word].text.clone();
-            let label = self.label(word, format!("this `{text}` leaves without the cleanup"));
+            let label = self.label(
+                word,
+                format!("this `{text}` leaves{}", missing(finding.kind)),
+            );
             let known = before.iter().any(|way| way.label == label);
             // Two ways after the same call are the early one and the end.
             if early || !known {
@@ -382,11 +386,12 @@ impl View<'_> {
                 };
             }
         }
-        let text = if scope_end + 1 >= region.end {
-            "the function ends here without the cleanup"
+        let what = if scope_end + 1 >= region.end {
+            "function"
         } else {
-            "the block ends here without the cleanup"
+            "block"
         };
+        let text = format!("the {what} ends here{}", missing(finding.kind));
         WayOut {
             label: self.label(scope_end, text),
             ..unknown
@@ -410,6 +415,14 @@ impl View<'_> {
             }
         }
         depth > 0
+    }
+}
+
+/// What is wrong where a path leaves.
+fn missing(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Interrupted => ", and the cleanup may have been stopped before its end",
+        _ => " without the cleanup",
     }
 }
 
@@ -448,7 +461,7 @@ fn help(kind: Kind, variable: Option<&str>) -> String {
     let it = variable.map_or("it".to_owned(), |name| format!("`{name}`"));
     match kind {
         Kind::Armed => format!(
-            "let a scope clean up on every way, `with_async_drop_2!({name}, {{ .. }})`, or call `{name}.async_drop().await` before you leave"
+            "let a scope clean up on every path, `with_async_drop_2!({name}, {{ .. }})`, or call `{name}.async_drop().await` before you leave"
         ),
         Kind::Interrupted => format!(
             "call `{name}.async_drop().await` again after the interruption, or limit the cleanup with `{name}.async_drop_within(..)`"

@@ -26,6 +26,10 @@ const SHOWN_IN_SHORT: [&str; 9] = [
     "try_join_interrupts_a_cleanup",
 ];
 
+/// Each finding, and whether it is true.
+const RECORD: &str = "check/tests/own_code.txt";
+const README: &str = "check/README.md";
+
 /// Why there may be findings in a file, by the beginning of its path. What has no reason here must have no findings.
 const REASONS: [(&str, &str); 5] = [
     (
@@ -50,6 +54,33 @@ const REASONS: [(&str, &str); 5] = [
     ),
 ];
 
+/// Why a finding may be false. Each is a kind of code, and has to be there.
+const FALSE: [(&str, &str); 5] = [
+    (
+        "never-that-value",
+        "the option is empty there, or the result an error, which only what was done before can tell",
+    ),
+    (
+        "told-by-a-helper",
+        "a function polls the cleanup, and says in a type of its own, or in a `bool`, whether it has ended",
+    ),
+    (
+        "polled-in-a-loop",
+        "the cleanup is polled so often that it has ended, and a flag or a variable says so",
+    ),
+    (
+        "caught-panic",
+        "a closure cleans up and panics then, and the panic is caught",
+    ),
+    (
+        "given-away",
+        "a future or a pair with the guard went to where somebody else finishes it",
+    ),
+];
+
+/// Whether a finding is true is for a reader to say, so a new one is marked so until that was done.
+const NOT_JUDGED: &str = "?";
+
 /// The parts of the repository that the README counts.
 const PARTS: [(&str, &[&str]); 5] = [
     ("`book/examples`", &["book/examples/"]),
@@ -73,7 +104,7 @@ fn root() -> PathBuf {
 }
 
 /// What is found in every target of the workspace, but for the corpus, which says itself what is to be found in it.
-fn findings() -> Vec<Value> {
+fn findings() -> (Vec<Value>, Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_cargo-asyncdrop"))
         .arg("asyncdrop")
         .args(["--locked", "--quiet", "--message-format", "json"])
@@ -87,9 +118,15 @@ fn findings() -> Vec<Value> {
         "it could not look:\n{errors}"
     );
     let lines = String::from_utf8(output.stdout).unwrap();
-    lines
+    let messages: Vec<Value> = lines
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let mut totals = messages.iter();
+    let totals = totals.find(|message| message["reason"] == "summary");
+    let totals = totals.expect("the totals").clone();
+    let findings = messages
+        .into_iter()
         .filter(|message: &Value| {
             let is_of_the_compiler = message["asyncdrop"].is_null();
             message["reason"] == "compiler-message" && !is_of_the_compiler
@@ -100,7 +137,34 @@ fn findings() -> Vec<Value> {
             let is_copy = Path::new(file).is_absolute();
             !is_copy && !file.starts_with("check/tests/corpus/")
         })
-        .collect()
+        .collect();
+    (findings, totals)
+}
+
+/// How much the README says that is looked at.
+fn size(lines: &[String], totals: &Value) -> String {
+    let count = |key: &str| totals[key].as_u64().unwrap();
+    let programs = fs::read_dir(root().join("book/examples")).unwrap();
+    let programs = programs
+        .filter(|entry| {
+            let name = entry.as_ref().unwrap().file_name();
+            Path::new(&name).extension().is_some_and(|end| end == "rs")
+        })
+        .count();
+    let mut named: Vec<_> = lines
+        .iter()
+        .filter_map(|line| line.split("book/examples/").nth(1)?.split(": ").next())
+        .collect();
+    named.dedup();
+    format!(
+        "It looks at more than {} targets, in which more than {},{}00 functions handle guards.\n\
+         Of the {programs} programs of the book it names {}.\n",
+        // Rounded, because a new test is no news here.
+        count("targets") / 10 * 10,
+        count("functions") / 1000,
+        count("functions") % 1000 / 500 * 5,
+        named.len(),
+    )
 }
 
 fn file_of(finding: &Value) -> &str {
@@ -158,7 +222,23 @@ fn compare(path: &str, found: &str) {
     );
 }
 
-/// The rows of the README: how many findings of each kind there are in each part.
+/// Puts before each line what was said about it: `true`, or `false(kind)`.
+fn judged(lines: &[String]) -> Vec<String> {
+    let recorded = fs::read_to_string(root().join(RECORD)).unwrap_or_default();
+    let mut verdicts: Vec<(&str, &str)> = recorded
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .collect();
+    let verdict_of = |line: &String| {
+        // There are findings that are the same but for their lines. They have a verdict each.
+        let known = verdicts.iter().position(|(_, known)| known == line);
+        let verdict = known.map_or(NOT_JUDGED, |known| verdicts.remove(known).0);
+        format!("{verdict} {line}")
+    };
+    lines.iter().map(verdict_of).collect()
+}
+
+/// The rows of the README: how many findings of each kind there are in each part, and how many of them are false.
 fn table(lines: &[String]) -> String {
     let mut table = String::from("| where |");
     for kind in KINDS {
@@ -169,6 +249,7 @@ fn table(lines: &[String]) -> String {
     for (part, folders) in PARTS {
         let is_here = |line: &&String| {
             let mut parts = PARTS.iter().flat_map(|(_, folders)| *folders);
+            let (_, line) = line.split_once(' ').expect("a verdict");
             // `book/examples/` is no part of the rest of `book/`.
             let longest = parts
                 .by_ref()
@@ -181,8 +262,14 @@ fn table(lines: &[String]) -> String {
         write!(table, "| {part} |").unwrap();
         for kind in KINDS {
             let id = format!(": {kind}: ");
-            let count = here.iter().filter(|line| line.contains(&id)).count();
-            write!(table, " {count} |").unwrap();
+            let of_kind = here.iter().filter(|line| line.contains(&id));
+            let (found, wrong) = of_kind.fold((0, 0), |(found, wrong), line| {
+                (found + 1, wrong + usize::from(!line.starts_with("true ")))
+            });
+            match wrong {
+                0 => write!(table, " {found} |").unwrap(),
+                _ => write!(table, " {found}, {wrong} of them false |").unwrap(),
+            }
         }
         table.push('\n');
     }
@@ -190,9 +277,20 @@ fn table(lines: &[String]) -> String {
     table
 }
 
+/// Replaces what stands between two comments in the README of the checker.
+fn between(readme: &str, name: &str, text: &str) -> String {
+    let (begin, end) = (
+        format!("<!-- {name} -->\n"),
+        format!("<!-- end of {name} -->\n"),
+    );
+    let (before, rest) = readme.split_once(&begin).expect(name);
+    let (_, after) = rest.split_once(&end).expect(name);
+    format!("{before}{begin}{text}{end}{after}")
+}
+
 #[test]
 fn what_is_found_in_our_own_code_is_known() {
-    let findings = findings();
+    let (findings, totals) = findings();
     let shown = printed(&findings, SHOWN, "rendered");
     compare("check/output/early_return_without_cleanup.txt", &shown);
     for program in SHOWN_IN_SHORT {
@@ -216,11 +314,27 @@ fn what_is_found_in_our_own_code_is_known() {
         let is_used = lines.iter().any(|line| line.starts_with(start));
         assert!(is_used, "nothing is found in {start}: {reason}");
     }
-    compare("check/tests/own_code.txt", &(lines.join("\n") + "\n"));
+    let lines = judged(&lines);
+    compare(RECORD, &(lines.join("\n") + "\n"));
+    for line in &lines {
+        let (verdict, finding) = line.split_once(' ').expect("a verdict");
+        let false_kind = verdict
+            .strip_prefix("false(")
+            .and_then(|kind| kind.strip_suffix(')'));
+        let is_known = FALSE.iter().any(|(kind, _)| false_kind == Some(*kind));
+        assert!(
+            verdict == "true" || is_known,
+            "write before it in {RECORD} whether it is `true` or `false(kind)`: {finding}"
+        );
+    }
+    for (kind, reason) in FALSE {
+        let verdict = format!("false({kind}) ");
+        let is_used = lines.iter().any(|line| line.starts_with(&verdict));
+        assert!(is_used, "no finding is false because {reason}");
+    }
 
-    let readme = fs::read_to_string(root().join("check/README.md")).unwrap();
-    let begin = readme.find("| where |").expect("a table");
-    let length = readme[begin..].find("\n\n").expect("its end") + 1;
-    let counted = readme[..begin].to_owned() + &table(&lines) + &readme[begin + length..];
-    compare("check/README.md", &counted);
+    let readme = fs::read_to_string(root().join(README)).unwrap();
+    let counted = between(&readme, "findings", &table(&lines));
+    let counted = between(&counted, "size", &size(&lines, &totals));
+    compare(README, &counted);
 }

@@ -775,7 +775,10 @@ impl Walk<'_> {
                 }
             }
             Some(Known::Element(of)) => {
-                if self.closure_cleans(arguments) {
+                // As in `.map(AsyncDropGuard::async_drop)`, whose function stands in the type.
+                let by_path =
+                    into_type.contains("AsyncDropGuard::<") && into_type.contains("::async_drop}");
+                if by_path || self.closure_cleans(arguments) {
                     Known::Future(Cleanups {
                         of: Branches::from([(of.clone(), 0)]),
                         ending: Ending::All,

@@ -97,9 +97,14 @@ fn is_thrown_away(body: &Body, local: &Place, depth: u32) -> bool {
             .is_some_and(|place| place.local == local.local)
     };
     for (_, statement) in statements(body) {
-        let Statement::Assign(_, value) = statement else {
+        let Statement::Assign(into, value) = statement else {
             continue;
         };
+        // A result whose error has to be dropped is moved on first.
+        let moves = matches!(value, Value::Use(Operand::Move(place)) if place == local);
+        if moves && into.projections.is_empty() && is_thrown_away(body, into, depth) {
+            continue;
+        }
         let reads = match value {
             Value::Use(operand) => is_local(operand),
             Value::Borrow(place) | Value::Discriminant(place) => place.local == local.local,

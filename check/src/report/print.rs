@@ -16,6 +16,10 @@ pub fn human(report: &Report, file: Option<&File>) -> String {
     );
     let (Some(file), Some(at)) = (file, report.at()) else {
         let _ = writeln!(text, "  --> in `{}`", report.function);
+        let _ = writeln!(
+            text,
+            "   = note: no source has this function, so a macro has probably made it"
+        );
         for way in &report.ways {
             let _ = writeln!(text, "   = note: {}", in_words(way));
         }

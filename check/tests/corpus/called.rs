@@ -204,3 +204,17 @@ pub fn one_of_two_in_each_of_a_list(
         other.0 += 1;
     }
 }
+
+// finds: nothing
+pub async fn each_by_the_path_of_the_cleanup(mut sessions: Vec<AsyncDropGuard<Session>>) {
+    let cleanups = sessions.iter_mut().map(AsyncDropGuard::async_drop);
+    ::futures::future::join_all(cleanups).await;
+}
+
+// finds: dropped-inside end
+pub async fn each_by_another_path(mut sessions: Vec<AsyncDropGuard<Session>>) {
+    let clean = sessions
+        .iter_mut()
+        .map(|session| AsyncDropGuard::is_dropped(session));
+    assert_eq!(clean.count(), 0);
+}

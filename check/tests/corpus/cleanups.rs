@@ -126,6 +126,51 @@ pub async fn result_made_silent() {
     session.async_drop().await.ok();
 }
 
+/// Its error has something to drop.
+#[derive(Debug)]
+pub struct Socket;
+
+#[async_trait]
+impl AsyncDrop for Socket {
+    type Error = std::io::Error;
+
+    async fn async_drop_impl(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+// finds: result-dropped
+pub async fn result_with_more_to_drop_thrown_away() {
+    let mut socket = AsyncDropGuard::new(Socket);
+    let _ = socket.async_drop().await;
+}
+
+// finds: result-dropped
+pub async fn result_with_more_to_drop_thrown_away_in_a_loop(
+    sockets: &mut [AsyncDropGuard<Socket>],
+) {
+    for socket in sockets {
+        let _ = socket.async_drop().await;
+    }
+}
+
+// finds: nothing
+pub async fn result_with_more_to_drop_returned() -> std::io::Result<()> {
+    let mut socket = AsyncDropGuard::new(Socket);
+    let result = socket.async_drop().await;
+    step().await.ok();
+    result
+}
+
+// finds: nothing
+pub async fn result_with_more_to_drop_matched() {
+    let mut socket = AsyncDropGuard::new(Socket);
+    match socket.async_drop().await {
+        Ok(()) => {}
+        Err(error) => eprintln!("{error}"),
+    }
+}
+
 // finds: nothing
 pub async fn result_logged() {
     let mut session = open();
