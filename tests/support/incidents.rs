@@ -30,14 +30,17 @@ thread_local! {
     static RECORDING: RefCell<Option<Vec<Recorded>>> = const { RefCell::new(None) };
 }
 
+/// Looks at an incident, and takes it by returning `true`.
+type Listener = fn(&Incident<'_>) -> bool;
+
 /// Shows every incident of the process to `listener` on the thread where it happens, for as long as the process lives.
-/// An incident that no listener takes, by returning `true`, goes to the hook that was there before.
+/// An incident that no listener takes goes to the hook that was there before.
 ///
 /// The hook belongs to the whole process and the tests of a binary share it, so it is replaced once, and what the tests
 /// want to know goes through here: with two that each put theirs around the hook before, an incident of a third thread
 /// could fall between the taking and the setting.
-pub fn listen(listener: fn(&Incident<'_>) -> bool) {
-    static LISTENERS: Mutex<Vec<fn(&Incident<'_>) -> bool>> = Mutex::new(Vec::new());
+pub fn listen(listener: Listener) {
+    static LISTENERS: Mutex<Vec<Listener>> = Mutex::new(Vec::new());
     LISTENERS.lock().unwrap().push(listener);
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
