@@ -297,7 +297,7 @@ async fn a_client_that_says_nothing_is_told_goodbye() {
 
 #[tokio::test]
 async fn a_client_that_reads_nothing_is_named_while_the_server_goes_on() {
-    let mut server = Server::start_with(&["--idle", "1"]).await;
+    let mut server = Server::start_with(&["--idle", "3"]).await;
     let mut deaf = server.connect().await;
     let address = deaf.address();
     // Until the server has closed the connection.
