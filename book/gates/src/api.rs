@@ -37,13 +37,17 @@ impl Public {
         }
     }
 
-    /// Whether a snippet uses it: names it, and the type that it belongs to.
-    pub fn is_in(&self, snippet: &str) -> bool {
-        let words: BTreeSet<_> = snippet
-            .split(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
-            .collect();
+    /// Whether a snippet of these [`words`] uses it: names it, and the type that it belongs to.
+    pub fn is_among(&self, words: &BTreeSet<&str>) -> bool {
         words.contains(self.name.as_str()) && self.of.as_deref().is_none_or(|of| words.contains(of))
     }
+}
+
+/// The names in a snippet.
+pub fn words(snippet: &str) -> BTreeSet<&str> {
+    snippet
+        .split(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
+        .collect()
 }
 
 /// Everything that a user of the library can name, with all features on.
