@@ -219,12 +219,21 @@ fn d2_the_time_limit_is_the_one_that_was_set() {
 
 #[test]
 fn d2_the_time_limit_is_ten_seconds_unless_it_is_set() {
-    let guard = AsyncDropGuard::new(Custom(wait_two_seconds));
-    drop(SyncDrop::new(guard));
+    // Side by side, because this is the longest of all tests.
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            let guard = AsyncDropGuard::new(Custom(wait_two_seconds));
+            drop(SyncDrop::new(guard));
+        });
 
-    let guard = AsyncDropGuard::new(Custom(std::future::pending::<()>));
-    let value = SyncDrop::new(guard);
-    assert!(message_of_panic(|| drop(value)).contains(" did not finish within 10s in SyncDrop"));
+        let guard = AsyncDropGuard::new(Custom(std::future::pending::<()>));
+        let value = SyncDrop::new(guard);
+        let message = message_of_panic(|| drop(value));
+        assert!(
+            message.contains(" did not finish within 10s in SyncDrop"),
+            "{message}"
+        );
+    });
 }
 
 /// More operations on a channel than tokio grants to one poll of a task.
