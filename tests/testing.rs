@@ -699,6 +699,7 @@ mod incidents {
         lose("ada");
         lose("bob");
         assert_eq!(incidents.len(), 2);
+        assert!(!incidents.is_empty());
         let first = incidents.iter().next().unwrap();
         assert_eq!(first.kind(), IncidentKind::Forgotten);
         assert_eq!(first.type_name(), std::any::type_name::<Session>());
@@ -1037,6 +1038,32 @@ mod run {
         assert!(outcome.contains("AsyncDropReaper"), "{outcome}");
     }
 
+    #[test]
+    fn t1_what_a_run_that_is_cancelled_has_collected_is_printed() {
+        let test = test_path!("t1_what_a_run_that_is_cancelled_has_collected_is_printed");
+        let outcome = support::run_in_new_process(test, || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap();
+            let _context = runtime.enter();
+            let run = testing::run(LIMIT, async |_| {
+                drop(AsyncDropGuard::new(Session::of("ada", &Diary::default())));
+                pending::<()>().await;
+                Ok::<_, String>(())
+            });
+            // It panics for its reaper, which has its test above.
+            message_of_panic(|| assert!(run.now_or_never().is_none()));
+        });
+        assert!(outcome.lived_on);
+        let lost = "Forgot to call async_drop on Session(\"ada\"), created at ";
+        assert_eq!(
+            outcome.stderr.matches(lost).count(),
+            1,
+            "{}",
+            outcome.stderr
+        );
+    }
+
     /// Wherever a run is cancelled, its values are cleaned up or missed by somebody who says so.
     #[tokio::test]
     async fn t1_a_run_can_be_cancelled_at_every_operation() {
@@ -1104,7 +1131,7 @@ mod run {
 
 mod trickle {
     use super::*;
-    use tokio::io::AsyncBufReadExt;
+    use tokio::io::{AsyncBufReadExt, BufWriter};
 
     #[tokio::test]
     async fn t3_one_byte_is_given_and_taken_at_a_time() {
@@ -1155,6 +1182,8 @@ mod trickle {
         assert_eq!(slow.fill_buf().await.unwrap(), b"a");
         // Not taken yet: it is still there, and nothing has to be waited for.
         assert_eq!(slow.fill_buf().now_or_never().unwrap().unwrap(), b"a");
+        slow.consume(0);
+        assert_eq!(slow.fill_buf().now_or_never().unwrap().unwrap(), b"a");
         slow.consume(1);
         assert!(slow.fill_buf().now_or_never().is_none());
         assert_eq!(slow.fill_buf().await.unwrap(), b"b");
@@ -1165,6 +1194,17 @@ mod trickle {
         assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("one"));
         assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("two"));
         assert_eq!(lines.next_line().await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn t3_a_flush_goes_on_to_the_stream() {
+        let mut taken = Vec::new();
+        let mut slow = Trickle::new(BufWriter::new(&mut taken));
+        slow.write_all(b"hello").await.unwrap();
+        slow.flush().await.unwrap();
+        // What is left in a buffer when it is dropped is lost.
+        drop(slow);
+        assert_eq!(taken, b"hello");
     }
 
     #[tokio::test]

@@ -441,3 +441,18 @@ impl Adoption {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn each_of_very_many_threads_has_a_shard() {
+        for _ in 0..=SHARDS * SHARDS {
+            let shard = thread::spawn(shard_of_this_thread).join().unwrap();
+            assert!(shard < SHARDS);
+        }
+    }
+}
