@@ -96,7 +96,7 @@ impl Steps {
                     }
                 }
                 Step::Tried(name) => {
-                    // What was never bound here is an argument, and was looked at before anything else could wait.
+                    // If it is an error, the function returns with it, and drops what still waits.
                     waiting.remove(&name);
                     for result in waiting.keys() {
                         lost.push(Lost {
