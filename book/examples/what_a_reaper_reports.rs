@@ -55,7 +55,7 @@ async fn main() {
     // In main:
     let mut reaper = AsyncDropReaper::new();
     let handle = reaper.handle();
-    drop(handle.adopt(Scratch::named("gone/1.tmp", 0)));
+    drop(handle.adopt(Scratch::named("gone/1.tmp", 1)));
     drop(handle.adopt(Scratch::named("gone/2.tmp", 60)));
     drop(handle.adopt(Scratch::named("", 0)));
 
