@@ -4,12 +4,8 @@
 // or have a violation of accessibility that axe calls serious or critical.
 //
 // Usage: node pages.mjs [PART-OF-A-NAME]
-import { createRequire } from "node:module";
-import { readFile } from "node:fs/promises";
-import { browser as launch, pages, report, scrollsSideways, serve } from "./site.mjs";
+import { browser as launch, pages, report, scrollsSideways, serve, violations } from "./site.mjs";
 
-const require = createRequire(import.meta.url);
-const AXE = await readFile(require.resolve("axe-core/axe.min.js"), "utf8");
 const WIDTHS = [390, 768, 1440];
 const THEMES = ["light", "ayu"];
 
@@ -64,13 +60,7 @@ await Promise.all(THEMES.map(async (theme) => {
       const clicks = await page.evaluate(play).catch((error) => `cannot be played with: ${error.message.split("\n")[0]}`);
       if (where === "first-steps/the-guard.html" && clicks === 0) fault("has no guard to play with");
       if (typeof clicks === "string") fault(clicks);
-      await page.evaluate(AXE);
-      const { violations } = await page.evaluate(() => axe.run({ resultTypes: ["violations"] }));
-      for (const { id, impact, nodes } of violations) {
-        if (["serious", "critical"].includes(impact)) {
-          fault(`${impact} ${id}, ${nodes.length} times, first ${nodes[0].target} ${nodes[0].html.slice(0, 160)}`);
-        }
-      }
+      for (const violation of await violations(page)) fault(violation);
     }
     await context.close();
   }

@@ -5,12 +5,8 @@
 // scroll sideways, that no id stands twice and that every link within it leads somewhere, is looked at first.
 //
 // Usage: node print.mjs
-import { createRequire } from "node:module";
-import { readFile } from "node:fs/promises";
-import { browser as launch, report, scrollsSideways, serve } from "./site.mjs";
+import { browser as launch, report, scrollsSideways, serve, violations } from "./site.mjs";
 
-const require = createRequire(import.meta.url);
-const AXE = await readFile(require.resolve("axe-core/axe.min.js"), "utf8");
 const WIDTHS = [390, 1440];
 
 // Moves the chapters out of the page, and says how many there are. mdBook puts a break of the page between two of them.
@@ -61,16 +57,10 @@ for (const width of WIDTHS) {
   dangling.forEach((id) => fault(`a link leads to #${id}, which is nowhere`));
   const sideways = await page.evaluate(scrollsSideways);
   if (sideways > 0) fault(`scrolls sideways by ${sideways} px`);
-  await page.evaluate(AXE);
   const chapters = await page.evaluate(takeApart);
   for (let chapter = 0; chapter < chapters; chapter += 1) {
     const title = await page.evaluate(show, chapter);
-    const { violations } = await page.evaluate(() => axe.run({ resultTypes: ["violations"] }));
-    for (const { id, impact, nodes } of violations) {
-      if (["serious", "critical"].includes(impact)) {
-        fault(`${title}: ${impact} ${id}, ${nodes.length} times, first ${nodes[0].target} ${nodes[0].html.slice(0, 160)}`);
-      }
-    }
+    for (const violation of await violations(page)) fault(`${title}: ${violation}`);
     looked += 1;
   }
   await context.close();

@@ -1,5 +1,6 @@
 // What the gates in the browser share: the built book behind a server on this machine, its pages, and the browser.
 import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
 import { createServer } from "node:http";
 import { readFile, readdir } from "node:fs/promises";
 import { extname, join, relative, resolve } from "node:path";
@@ -64,6 +65,18 @@ export function scrollsSideways() {
     if (["auto", "scroll"].includes(getComputedStyle(box).overflowX)) boxes.push(box);
   }
   return Math.max(...boxes.map((box) => box.scrollWidth - box.clientWidth));
+}
+
+const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+// What axe calls a serious or critical violation of accessibility in a page, each in a line.
+export async function violations(page) {
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
+  const { violations: found } = await page.evaluate(() => axe.run({ resultTypes: ["violations"] }));
+  return found
+    .filter(({ impact }) => ["serious", "critical"].includes(impact))
+    .map(({ id, impact, nodes: [first, ...others] }) =>
+      `${impact} ${id}, ${others.length + 1} times, first ${first.target} ${first.html.slice(0, 160)}`);
 }
 
 // Prints the faults, and ends with a status that says whether there are any.
