@@ -58,7 +58,7 @@ impl<T: Debug> Adopted<T> {
         contain_panic(|| self.guard.miss_cleanup(name));
     }
 
-    /// Ends a value that was reported in another way.
+    /// Tells the guard of a value that was reported in another way to say nothing.
     fn abandon(&mut self) {
         contain_panic(|| self.guard.end_in_place());
     }
@@ -66,8 +66,8 @@ impl<T: Debug> Adopted<T> {
 
 /// How large an adopted value may be to be moved into its task.
 ///
-/// The box of a small one is not worth keeping. Allocators have quick lists for small pieces of memory, and that of glibc tidies
-/// up behind them whenever something larger is freed near by, such as the task: a tenth of what a hand-over costs.
+/// The box of a small one is not worth keeping. Allocators keep small pieces of memory in quick lists, and glibc tidies up its
+/// list whenever something larger is freed, such as the task, which is a tenth of what a hand-over costs.
 const SMALL: usize = 128;
 
 /// Starts the job that cleans up a value which its owner has dropped.
