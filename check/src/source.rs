@@ -575,14 +575,16 @@ mod tests {
         assert_eq!(own("C"), []);
     }
 
+    fn line_of(path: &str, sources: &Sources) -> u32 {
+        let region = sources.region(path, None).unwrap();
+        sources.files[0].tokens[region.start].at.line
+    }
+
     #[test]
     fn a_method_is_found_by_the_line_of_its_impl() {
         let sources =
             sources("impl A {\n fn run() {}\n}\nimpl B {\n fn run() { x() }\n}\nfn run() {}");
-        let line = |path: &str| {
-            let region = sources.region(path, None).unwrap();
-            sources.files[0].tokens[region.start].at.line
-        };
+        let line = |path: &str| line_of(path, &sources);
         assert_eq!(line("<impl at src/main.rs:1:1: 1:7>::run"), 2);
         assert_eq!(line("<impl at src/main.rs:4:1: 4:7>::run::{closure#0}"), 5);
         assert_eq!(line("run"), 7);
@@ -593,10 +595,7 @@ mod tests {
         let sources = sources(
             "mod groups { mod one { fn run() {} }\n mod two { fn run() {} } }\nmod two { fn stop() {} }",
         );
-        let line = |path: &str| {
-            let region = sources.region(path, None).unwrap();
-            sources.files[0].tokens[region.start].at.line
-        };
+        let line = |path: &str| line_of(path, &sources);
         assert_eq!(line("groups::two::run"), 2);
         // The compiler leaves out what is not needed to tell the paths apart.
         assert_eq!(line("two::run::{closure#0}"), 2);
