@@ -1,8 +1,24 @@
 //! What was compiled is kept until something changes that it was made of. What runs, runs each time.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// Removes the folders in `folder` that nothing is kept in any more.
+///
+/// # Errors
+///
+/// When `folder` cannot be read, or one of them not removed.
+pub fn forget_all_but(current: &BTreeSet<PathBuf>, folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let kept = entry?.path();
+        if kept.is_dir() && !current.contains(&kept) {
+            fs::remove_dir_all(kept)?;
+        }
+    }
+    Ok(())
+}
 
 /// A folder for what was made of something.
 ///
@@ -47,7 +63,7 @@ impl Kept {
     }
 
     /// Where it is.
-    pub fn folder(&self) -> &PathBuf {
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 

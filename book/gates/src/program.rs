@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{cargo, chapters, markdown, root};
+use crate::{cargo, chapters, files, markdown, root};
 
 /// Builds all programs of `book/examples`, with the features that `cargo test` gave them already, and says where each is.
 ///
@@ -54,6 +54,19 @@ pub fn works() -> BTreeSet<String> {
             let name = file.strip_prefix("book/examples/")?.strip_suffix(".rs")?;
             Some(name.to_owned())
         })
+        .collect()
+}
+
+/// The programs of `book/examples` that show a mistake, and that no reader should copy.
+pub fn mistakes() -> BTreeSet<String> {
+    let works = works();
+    let all = files("book/examples", "rs");
+    let names = all
+        .iter()
+        .filter_map(|file| Path::new(file).file_stem()?.to_str());
+    names
+        .filter(|name| !works.contains(*name))
+        .map(str::to_owned)
         .collect()
 }
 

@@ -3,7 +3,7 @@
 //! `first.and(second)` drops the second error if there are two, and so does `first?` while the second result waits for its
 //! turn. The compiler is content with both: a result that was handed on counts as used.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use syn::punctuated::Punctuated;
@@ -68,8 +68,8 @@ enum Step {
     Bound { name: String, cleanup: bool },
     /// `name?`, or `name.method()?`.
     Tried(String),
-    /// `name.and(other)`.
-    And { result: String, line: usize },
+    /// `name.and(result)`.
+    And(String),
     /// Any other use.
     Used(String),
 }
@@ -77,37 +77,32 @@ enum Step {
 impl Steps {
     fn lost(self) -> Vec<Lost> {
         // Which results wait for somebody to look at them.
-        let mut waiting = BTreeMap::new();
-        let tried: Vec<_> = self
+        let mut waiting = BTreeSet::new();
+        let tried: BTreeSet<_> = self
             .steps
             .iter()
-            .filter_map(|(at, step)| match step {
-                Step::Tried(name) => Some((*at, name.clone())),
+            .filter_map(|(_, step)| match step {
+                Step::Tried(name) => Some(name.clone()),
                 _ => None,
             })
             .collect();
         let mut lost = Vec::new();
-        for (at, step) in self.steps {
+        for (line, step) in self.steps {
             match step {
                 Step::Bound { name, cleanup } => {
-                    let is_result = cleanup || tried.iter().any(|(_, tried)| *tried == name);
-                    if is_result {
-                        waiting.insert(name, at);
+                    if cleanup || tried.contains(&name) {
+                        waiting.insert(name);
                     }
                 }
                 Step::Tried(name) => {
                     // If it is an error, the function returns with it, and drops what still waits.
                     waiting.remove(&name);
-                    for result in waiting.keys() {
-                        lost.push(Lost {
-                            line: at,
-                            result: result.clone(),
-                            by: format!("`{name}?`"),
-                        });
+                    for result in std::mem::take(&mut waiting) {
+                        let by = format!("`{name}?`");
+                        lost.push(Lost { line, result, by });
                     }
-                    waiting.clear();
                 }
-                Step::And { result, line } => {
+                Step::And(result) => {
                     if !self.tells_two_errors {
                         let by = "`and`".to_owned();
                         lost.push(Lost { line, result, by });
@@ -174,8 +169,7 @@ impl<'ast> Visit<'ast> for Steps {
             _ => None,
         };
         if let Some(result) = result {
-            let line = call.method.span().start().line;
-            self.push(call.method.span(), Step::And { result, line });
+            self.push(call.method.span(), Step::And(result));
         }
     }
 

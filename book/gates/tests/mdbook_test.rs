@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 use std::{env, fs};
 
 use asyncdrop_book_gates::chapters::Chapter;
-use asyncdrop_book_gates::kept::Kept;
+use asyncdrop_book_gates::kept::{Kept, forget_all_but};
 use asyncdrop_book_gates::markdown::Block;
 use asyncdrop_book_gates::{chapters, libraries, markdown, root, scratch};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -25,6 +25,8 @@ use mdbook_driver::MDBook;
 const ASKED: &str = "ASYNCDROP_GATES_ASKED";
 /// In that folder, a file for each page, and one with the other arguments of rustdoc, a line each.
 const OTHER_ARGUMENTS: &str = "other arguments";
+/// What is kept of all pages, below the folder for the gates.
+const KEPT: &str = "mdbook-test/kept";
 /// The folder in which an executable of rustdoc's is to be kept, in the environment of rustdoc and this program.
 const KEEP: &str = "ASYNCDROP_GATES_KEEP";
 /// What is kept of one: itself, and how it ended.
@@ -57,7 +59,9 @@ fn main() -> ExitCode {
     let (alone, others): (Vec<_>, Vec<_>) = chapters().into_iter().partition(cannot_be_merged);
     let groups: Vec<_> = alone.chunks(1).chain(others.chunks(together)).collect();
     if arguments.filter.is_none() {
-        forget_all_but(&groups).expect("target/ can be written");
+        // Pages stood together in other groups before one more was written.
+        let current = groups.iter().copied().map(kept_of).collect();
+        forget_all_but(&current, &scratch(KEPT)).expect("target/ can be written");
     }
     let trials = groups.into_iter().map(trial).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -81,19 +85,7 @@ fn cannot_be_merged(page: &Chapter) -> bool {
 /// The folder in which is kept what was made of these pages.
 fn kept_of(pages: &[Chapter]) -> PathBuf {
     let first = in_a_file_name(&pages[0].path);
-    scratch("mdbook-test/kept").join(format!("{first}-{}", pages.len()))
-}
-
-/// Removes what was kept of pages that stood together before one more was written.
-fn forget_all_but(groups: &[&[Chapter]]) -> io::Result<()> {
-    let current: BTreeSet<_> = groups.iter().copied().map(kept_of).collect();
-    for entry in fs::read_dir(scratch("mdbook-test/kept"))? {
-        let kept = entry?.path();
-        if !current.contains(&kept) {
-            fs::remove_dir_all(kept)?;
-        }
-    }
-    Ok(())
+    scratch(KEPT).join(format!("{first}-{}", pages.len()))
 }
 
 /// One test for a few pages, which also compares how many of their blocks ran.

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
-use std::{env, fs, io, thread};
+use std::{env, fs, thread};
 
-use asyncdrop_book_gates::kept::Kept;
+use asyncdrop_book_gates::kept::{Kept, forget_all_but};
 use asyncdrop_book_gates::{chapters, libraries, markdown, program, root, scratch};
 use asyncdrop_book_playground::{Library, Online, library, online, request, shown, with_classes};
 
@@ -138,36 +138,21 @@ fn online_output(recorded: &str, example: &str) -> String {
     text
 }
 
-/// The name of the folder for a text.
-fn folder_of(snippet: &Snippet) -> String {
-    snippet
-        .place
-        .replace(|it: char| !it.is_ascii_alphanumeric(), "_")
-}
-
-/// Removes what is kept of snippets that stood in other lines.
-fn forget_all_but(names: &BTreeSet<String>, folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let is_used = entry
-            .file_name()
-            .to_str()
-            .is_some_and(|name| names.contains(name));
-        if entry.path().is_dir() && !is_used {
-            fs::remove_dir_all(entry.path())?;
-        }
-    }
-    Ok(())
+/// Where a text is compiled.
+fn folder_of(snippet: &Snippet, folder: &Path) -> PathBuf {
+    let place = &snippet.place;
+    folder.join(place.replace(|it: char| !it.is_ascii_alphanumeric(), "_"))
 }
 
 /// Compiles and runs one text, and says what is wrong with it. All executables together would take more than a gigabyte.
 fn check(
     snippet: &Snippet,
     crates: &BTreeMap<String, PathBuf>,
+    state: &str,
     folder: &Path,
     keep: bool,
 ) -> Result<(), String> {
-    let folder = folder.join(folder_of(snippet));
+    let folder = folder_of(snippet, folder);
     let executable = folder.join("playground");
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     rustc
@@ -194,7 +179,6 @@ fn check(
     rustc
         .arg("-L")
         .arg(format!("dependency={}", deps.display()));
-    let state = libraries::state(crates.values());
     let kept = Kept::new(
         folder.clone(),
         format!("{rustc:?}\n{}\n{state}", snippet.text),
@@ -265,16 +249,18 @@ fn what_is_sent_compiles_with_the_crates_of_the_playground_and_prints_what_the_p
         .collect();
     assert!(!snippets.is_empty());
     let crates = crates();
+    let state = libraries::state(crates.values());
     let next = AtomicUsize::new(0);
     let faults = Mutex::new(Vec::new());
     let workers = thread::available_parallelism().map_or(2, |count| count.get());
-    let names: BTreeSet<_> = snippets.iter().map(folder_of).collect();
-    forget_all_but(&names, &folder).expect("target/ can be written");
+    // A snippet may have stood in another line.
+    let current = snippets.iter().map(|it| folder_of(it, &folder)).collect();
+    forget_all_but(&current, &folder).expect("target/ can be written");
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(snippet) = snippets.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(fault) = check(snippet, &crates, &folder, !all) {
+                    if let Err(fault) = check(snippet, &crates, &state, &folder, !all) {
                         let fault = format!("{}: {fault}", snippet.place);
                         faults.lock().expect("no worker panics").push(fault);
                     }

@@ -1,6 +1,5 @@
 //! What readers copy keeps both errors if two steps fail.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::{env, fs};
 
@@ -22,18 +21,14 @@ const AT_MOST_ONE: &[(&str, &str)] = &[
 
 /// All programs that readers copy as the build script wrote them down, the real programs, and the library.
 fn sources() -> Vec<(String, String)> {
-    let works = program::works();
-    let shown: BTreeSet<_> = files("book/examples", "rs")
-        .iter()
-        .filter_map(|file| Path::new(file).file_stem()?.to_str().map(str::to_owned))
-        .collect();
+    let mistakes = program::mistakes();
     let folder = Path::new(env!("OUT_DIR")).join("programs");
     let mut sources = Vec::new();
     for entry in fs::read_dir(folder).expect("the build script wrote it") {
         let path = entry.expect("it can be read").path();
         let name = path.file_stem().and_then(|name| name.to_str());
         let name = name.expect("plain file names").to_owned();
-        if !shown.contains(&name) || works.contains(&name) {
+        if !mistakes.contains(&name) {
             sources.push((name, fs::read_to_string(path).expect("it can be read")));
         }
     }

@@ -10,9 +10,8 @@ mod slow_peers;
 #[allow(dead_code, unreachable_pub)]
 mod stand_in;
 
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use std::{env, fs, process, thread};
@@ -65,15 +64,9 @@ fn run_one(name: &str) -> ExitCode {
 
 /// What readers copy: all programs but those of the book that show a mistake.
 fn copied() -> Vec<&'static str> {
-    let works = program::works();
-    let shown: BTreeSet<_> = asyncdrop_book_gates::files("book/examples", "rs")
-        .iter()
-        .filter_map(|file| Path::new(file).file_stem()?.to_str().map(str::to_owned))
-        .collect();
+    let mistakes = program::mistakes();
     let names = programs::ALL.iter().map(|(name, _)| *name);
-    names
-        .filter(|name| !shown.contains(*name) || works.contains(*name))
-        .collect()
+    names.filter(|name| !mistakes.contains(*name)).collect()
 }
 
 /// What the book says that the program prints. Other code only has to come to its end.
