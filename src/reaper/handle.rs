@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::async_drop::AsyncDrop;
 use crate::cleanup_error::CleanupErrors;
 use crate::guard::AsyncDropGuard;
+use crate::origin::ValueOrigin;
 use crate::reaper::AsyncDropReaper;
 use crate::reaper::job::{Adopted, hand_over};
 use crate::reaper::reaped::Reaped;
@@ -142,14 +143,15 @@ impl ReaperHandle {
             (&adopted.guard as &dyn Any).downcast_ref::<AsyncDropGuard<AsyncDropReaper>>()
         {
             assert!(
-                reaper.is_dropped() || !reaper.registry.is_of(&self.registry),
+                reaper.is_dropped() || !Arc::ptr_eq(&reaper.registry, &self.registry),
                 "a reaper was adopted by itself, and would wait for its own end",
             );
         }
         let adoption = if adopted.guard.is_dropped() {
             None
         } else {
-            self.registry.admit(adopted.origin())
+            let origin = ValueOrigin::of::<T>(adopted.guard.created_at());
+            self.registry.admit(&origin, adopted.name.as_ref())
         };
         Reaped::new(adopted, adoption, hand_over)
     }

@@ -1,10 +1,8 @@
 //! The cleanup of one value in a task of its reaper's.
 
-use std::borrow::BorrowMut;
 use std::error::Error;
 use std::fmt::Debug;
 use std::future::poll_fn;
-use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -18,14 +16,13 @@ use crate::guard::AsyncDropGuard;
 use crate::held_error::HeldError;
 use crate::origin::{Name, ValueOrigin};
 use crate::panics::{Panic, contain_panic};
-use crate::reaper::registry::Adoption;
+use crate::reaper::adoption::Adoption;
 use crate::reaper::tasks::Tasks;
 
 /// A guarded value that was adopted, with what is known of it.
 ///
 /// It lives in a box from its adoption to its end, so that a large value is never moved:
 /// a task of the reaper's, and what is around it, would otherwise need several times its size of stack.
-/// Only a small one leaves the box when it is handed over, for the task itself.
 pub(super) struct Adopted<T: Debug> {
     pub(super) guard: AsyncDropGuard<T>,
     pub(super) name: Option<Name>,
@@ -64,62 +61,34 @@ impl<T: Debug> Adopted<T> {
     }
 }
 
-/// How large an adopted value may be to be moved into its task.
-///
-/// The box of a small one is not worth keeping. Allocators keep small pieces of memory in quick lists, and glibc tidies up its
-/// list whenever something larger is freed, such as the task, which is a tenth of what a hand-over costs.
-const SMALL: usize = 128;
-
 /// Starts the job that cleans up a value which its owner has dropped.
 pub(super) fn hand_over<T>(adoption: Adoption, mut adopted: Box<Adopted<T>>)
 where
     T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
 {
-    if !adoption.begin_cleanup() {
-        adopted.report();
-        // asyncdrop: allow(dropped-inside): the guard was reported just now, so its drop has nothing to say
-        contain_panic(|| drop(adopted));
-    } else if size_of::<Adopted<T>>() <= SMALL {
-        start_unboxed(adoption, adopted);
-    } else {
-        start(adoption, adopted);
+    // If the reaper has ended, there is none, or it doesn't take the value over.
+    match adoption.registry() {
+        Some(registry) if adoption.begin_cleanup() => {
+            let job = Job(Some((adopted, adoption)));
+            // Spawners and subscribers are code of others, and a hand-over must not panic.
+            contain_panic(|| Tasks::run(&registry, job.run()));
+        }
+        _ => {
+            adopted.report();
+            // asyncdrop: allow(dropped-inside): the guard was reported just now, so its drop has nothing to say
+            contain_panic(|| drop(adopted));
+        }
     }
 }
 
-/// A function of its own, so that nothing keeps room on the stack for a value that is too large to come here.
-#[expect(
-    clippy::boxed_local,
-    reason = "only here the value may leave its box, because only a small one gets here"
-)]
-#[inline(never)]
-fn start_unboxed<T>(adoption: Adoption, adopted: Box<Adopted<T>>)
+/// `None` once it has ended.
+struct Job<T>(Option<(Box<Adopted<T>>, Adoption)>)
 where
-    T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
-{
-    start(adoption, *adopted);
-}
+    T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static;
 
-fn start<T, A>(adoption: Adoption, adopted: A)
+impl<T> Job<T>
 where
     T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
-    A: BorrowMut<Adopted<T>> + Send + 'static,
-{
-    let shard = adoption.shard();
-    let job = Job(Some((adopted, adoption)), PhantomData);
-    // Spawners and subscribers are code of others, and a hand-over must not panic.
-    contain_panic(|| Tasks::run(shard.core(), job.run()));
-}
-
-/// `None` once it has ended. `A` is the adopted value, in its box or without it.
-struct Job<T, A>(Option<(A, Adoption)>, PhantomData<fn() -> T>)
-where
-    T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
-    A: BorrowMut<Adopted<T>> + Send + 'static;
-
-impl<T, A> Job<T, A>
-where
-    T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
-    A: BorrowMut<Adopted<T>> + Send + 'static,
 {
     /// Runs the cleanup to its end, unless a shutdown gives the job up.
     ///
@@ -131,7 +100,7 @@ where
         let job = async move {
             let error = match &mut self.0 {
                 Some((adopted, adoption)) => {
-                    let cleanup = AssertUnwindSafe(adopted.borrow_mut().guard.async_drop());
+                    let cleanup = AssertUnwindSafe(adopted.guard.async_drop());
                     let mut cleanup = pin!(Some(cleanup.catch_unwind()));
                     let ended = poll_fn(|context| poll(cleanup.as_mut(), adoption, context)).await;
                     if ended.is_none() {
@@ -155,7 +124,7 @@ where
         let Some((adopted, _)) = &self.0 else {
             return tracing::Span::none();
         };
-        let Adopted { name, span, .. } = adopted.borrow();
+        let Adopted { name, span, .. } = &**adopted;
         tracing::info_span!(
             parent: span,
             "async_drop",
@@ -165,10 +134,9 @@ where
     }
 
     fn end(&mut self, error: Option<CleanupError>) {
-        let Some((mut held, adoption)) = self.0.take() else {
+        let Some((mut adopted, adoption)) = self.0.take() else {
             return;
         };
-        let adopted = held.borrow_mut();
         let origin = error.is_some().then(|| adopted.origin());
         let mut error = error
             .zip(origin)
@@ -183,7 +151,7 @@ where
             adopted.report();
             error.get_or_insert_with(|| HeldError::new(CleanupError::RuntimeEnded, origin));
         }
-        contain_panic(|| drop(held));
+        contain_panic(|| drop(adopted));
         adoption.end_job(error);
     }
 }
@@ -222,10 +190,9 @@ where
 }
 
 /// A job that did not come to its end by itself: its runtime has ended, or the deadline of a shutdown has passed.
-impl<T, A> Drop for Job<T, A>
+impl<T> Drop for Job<T>
 where
     T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
-    A: BorrowMut<Adopted<T>> + Send + 'static,
 {
     fn drop(&mut self) {
         self.end(None);

@@ -1,13 +1,15 @@
 //! The reaper: it cleans up what was dropped before its cleanup had finished.
 
+mod adoption;
 mod builder;
-mod entries;
 mod handle;
 mod job;
+mod place;
 mod reaped;
 mod registry;
 mod shutdown;
 mod tasks;
+mod vacant;
 
 use std::fmt::{self, Debug};
 use std::future::poll_fn;

@@ -7,8 +7,8 @@ use crate::async_drop::AsyncDrop;
 use crate::guard::AsyncDropGuard;
 use crate::no_clone::no_clone;
 use crate::panics::contain_panic;
+use crate::reaper::adoption::Adoption;
 use crate::reaper::job::Adopted;
-use crate::reaper::registry::Adoption;
 use crate::type_names::shown;
 
 /// A guarded value that an [`AsyncDropReaper`](crate::AsyncDropReaper) has adopted. It derefs to the value.

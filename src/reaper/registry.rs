@@ -1,138 +1,220 @@
 //! Which values a reaper has adopted, and what has become of them. It knows no runtime.
 //!
-//! The values are entered in shards, each with a lock of its own, because every task that adopts a value comes past here:
-//! with one lock around everything, the tasks of a server would spend their time waiting for each other.
-//! What must be true of all values at the same moment (none is left, these are left) is decided with all shards locked.
+//! Each value has a [`Place`], in which the one who has the value writes what becomes of it, and only a thread that needs a
+//! new place comes past the book of all places.
+//! What must be true of all values at the same moment (none is left, these are left) is decided by whoever has that book.
 //!
-//! No code of others runs under any of the locks, so no `Debug`, no `Drop` of a value or of an error, and no waker.
+//! No code of others runs while the book is locked, so no `Debug`, no `Drop` of a value or of an error, and no waker.
 
-use std::cell::Cell;
 use std::fmt;
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::cleanup_error::{CleanupError, CleanupErrors};
 use crate::held_error::HeldError;
-use crate::origin::ValueOrigin;
+use crate::origin::{Name, ValueOrigin};
 use crate::panics::contain_panic;
-use crate::reaper::entries::{Entries, Entry, Stage};
+use crate::reaper::adoption::Adoption;
+use crate::reaper::place::{Kind, Place, Stage, State};
 use crate::reaper::shutdown::ShutdownError;
 use crate::reaper::tasks::Tasks;
-
-/// How many shards there are: enough that the threads of a large machine rarely meet.
-const SHARDS: usize = 16;
+use crate::reaper::vacant;
 
 /// What a reaper and its handles share.
+///
+/// It doesn't share its first line of a processor's cache with the count of its owners, because every adoption reads the door.
+#[repr(align(128))]
 pub(super) struct Registry {
-    core: Arc<Core>,
-    shards: Vec<Arc<Shard>>,
-}
-
-/// What all shards share. Nothing in it is written when a value is adopted and cleaned up in place.
-pub(super) struct Core {
+    door: AtomicU8,
     pub(super) tasks: Tasks,
-    /// A shutdown has given up values. It is set before it marks them, so that jobs need not look under the lock for nothing.
-    gave_up: AtomicBool,
-    /// Whether there may be a `waiter`. It is set before the shards are looked at, and read after one has become empty.
-    waiting: AtomicBool,
     /// The task that waits until there are no values. At most one does, because it has `&mut` to the reaper.
     waiter: Mutex<Option<Waker>>,
-    /// Locked by those that hold a shard, so that a shard's `ended` and the errors always agree.
-    errors: Mutex<Vec<HeldError<CleanupError>>>,
-}
-
-/// A part of the values. Two shards never share a line of a processor's cache.
-#[repr(align(128))]
-pub(super) struct Shard {
-    core: Arc<Core>,
     book: Mutex<Book>,
 }
 
+/// Values are adopted, and a thread that has a place for one need not ask.
+const OPEN: u8 = 0;
+/// Whoever has the book looks whether there are values. To adopt one, a thread waits for the book.
+const HELD: u8 = 1;
+/// The reaper has ended: no value is adopted any more, and none is taken over.
+const ENDED: u8 = 2;
+
 #[derive(Default)]
 struct Book {
-    /// The values that are not cleaned up yet.
-    entries: Entries,
-    /// No value is adopted any more, and none is taken over. Only cleanups that had begun are left in `entries`.
-    ended: bool,
-    /// How many cleanups of the reaper have come to an end since the errors were last asked for.
+    /// By their numbers, without the spare ones.
+    places: Vec<Option<Arc<Place>>>,
+    /// Places that no thread has. Nobody else has these.
+    spare: Vec<Arc<Place>>,
+    kinds: Vec<Arc<Kind>>,
+    /// How many cleanups of the reaper's have come to an end in places that were given back.
     finished: usize,
+    errors: Vec<HeldError<CleanupError>>,
+}
+
+impl Book {
+    /// A vacant place. It stays in the book until it is given back.
+    fn hand_out(&mut self, registry: &Arc<Registry>, origin: &ValueOrigin) -> Arc<Place> {
+        let kind = self.kind(registry, origin);
+        let place = match self.spare.pop() {
+            Some(mut place) => {
+                let spare = Arc::get_mut(&mut place).expect("nobody else has a spare place");
+                *spare = Place::new(spare.number(), kind);
+                place
+            }
+            None => {
+                self.places.push(None);
+                Arc::new(Place::new(self.places.len() - 1, kind))
+            }
+        };
+        self.places[place.number()] = Some(Arc::clone(&place));
+        place
+    }
+
+    /// There are only as many kinds as lines in which guards are created, so they are looked through, and kept.
+    fn kind(&mut self, registry: &Arc<Registry>, origin: &ValueOrigin) -> Arc<Kind> {
+        let known = self.kinds.iter().find(|kind| kind.is_of(origin));
+        if let Some(kind) = known {
+            return Arc::clone(kind);
+        }
+        let kind = Arc::new(Kind::new(origin, registry));
+        self.kinds.push(Arc::clone(&kind));
+        kind
+    }
+
+    fn take_back(&mut self, place: Arc<Place>) {
+        self.finished += place.state().finished();
+        self.places[place.number()] = None;
+        self.spare.push(place);
+    }
+
+    fn places(&self) -> impl DoubleEndedIterator<Item = &Place> {
+        self.places.iter().flatten().map(|place| &**place)
+    }
+
+    /// Marks a value that is there, so that its end wakes the one who waits. `false` if there is none.
+    fn watch_one(&self) -> bool {
+        // From the end, because the last one that came is often the last one that goes.
+        self.places().rev().any(Place::watch)
+    }
+
+    /// What failed, and how many cleanups have come to an end.
+    fn take_errors(&mut self) -> (Vec<HeldError<CleanupError>>, usize) {
+        let finished = self.places().map(Place::take_finished).sum::<usize>();
+        let errors = mem::take(&mut self.errors);
+        (errors, finished + mem::take(&mut self.finished))
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Which shard this thread enters its values in.
-fn shard_of_this_thread() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static INDEX: Cell<Option<usize>> = const { Cell::new(None) };
-    }
-    // A thread that is ending may have no such variable any more: then any shard will do.
-    INDEX
-        .try_with(|index| {
-            index.get().unwrap_or_else(|| {
-                let next = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
-                index.set(Some(next));
-                next
-            })
-        })
-        .unwrap_or(0)
-}
-
 impl Registry {
     pub(super) fn new(tasks: Tasks) -> Self {
-        let core = Arc::new(Core {
+        Self {
+            door: AtomicU8::new(OPEN),
             tasks,
-            gave_up: AtomicBool::new(false),
-            waiting: AtomicBool::new(false),
             waiter: Mutex::default(),
-            errors: Mutex::default(),
-        });
-        let shard = |_| {
-            Arc::new(Shard {
-                core: Arc::clone(&core),
-                book: Mutex::default(),
-            })
-        };
-        let shards = (0..SHARDS).map(shard).collect();
-        Self { core, shards }
+            book: Mutex::default(),
+        }
     }
 
     /// Enters a value, unless the reaper has ended.
-    pub(super) fn admit(&self, origin: ValueOrigin) -> Option<Adoption> {
-        let shard = &self.shards[shard_of_this_thread()];
-        let mut book = lock(&shard.book);
-        if book.ended {
+    #[inline]
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        origin: &ValueOrigin,
+        name: Option<&Name>,
+    ) -> Option<Adoption> {
+        let (place, order) = vacant::take(self, origin);
+        let Some(place) = place else {
+            return self.admit_with_book(None, origin, name, order);
+        };
+        place.occupy(order, name);
+        // Whoever has the book closes the door first and looks at the places after that, so one of the two sees the other.
+        if self.door.load(Ordering::SeqCst) == OPEN {
+            return Some(Adoption::new(place));
+        }
+        match place.retreat() {
+            Some(before) => {
+                if before.is_watched() {
+                    self.wake();
+                }
+                self.admit_with_book(Some(place), origin, name, order)
+            }
+            // A shutdown has seen the value, so it was adopted before that.
+            None => Some(Adoption::new(place)),
+        }
+    }
+
+    #[cold]
+    fn admit_with_book(
+        self: &Arc<Self>,
+        place: Option<Arc<Place>>,
+        origin: &ValueOrigin,
+        name: Option<&Name>,
+        order: usize,
+    ) -> Option<Adoption> {
+        let mut book = lock(&self.book);
+        if self.has_ended() {
             return None;
         }
-        let key = book.entries.enter(origin);
-        drop(book);
-        let shard = Arc::clone(shard);
-        Some(Adoption { shard, key })
+        let place = place.unwrap_or_else(|| book.hand_out(self, origin));
+        place.occupy(order, name);
+        Some(Adoption::new(place))
+    }
+
+    /// Takes back vacant places that a thread has no use for.
+    pub(super) fn take_back(&self, places: Vec<Arc<Place>>) {
+        let mut book = lock(&self.book);
+        for place in places {
+            book.take_back(place);
+        }
+    }
+
+    /// The cleanup of a value ends with an error. Returns that if nobody will ask for it any more.
+    pub(super) fn finish_with(
+        &self,
+        error: HeldError<CleanupError>,
+        place: &Place,
+    ) -> (State, Option<HeldError<CleanupError>>) {
+        // With the book, because whoever takes the errors has that: either the error is among them, or the value was named.
+        let mut book = lock(&self.book);
+        let before = place.finish();
+        if self.has_ended() {
+            return (before, Some(error));
+        }
+        book.errors.push(error);
+        (before, None)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.door.load(Ordering::SeqCst) == ENDED
     }
 
     /// How many values there are.
     pub(super) fn len(&self) -> usize {
-        let len = |shard: &Arc<Shard>| lock(&shard.book).entries.len();
-        self.shards.iter().map(len).sum()
+        let book = lock(&self.book);
+        let pending = book.places().filter(|place| place.state().is_pending());
+        pending.count()
     }
 
-    /// Counts under the locks and writes after it: the writer is code of others, which may wait, or use the reaper itself.
+    /// Counts with the book and writes without it: the writer is code of others, which may wait, or use the reaper itself.
     pub(super) fn show(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mut in_use, mut being_cleaned_up) = (0, 0);
-        for shard in &self.shards {
-            for entry in lock(&shard.book).entries.iter() {
-                match entry.stage {
-                    Stage::InUse => in_use += 1,
-                    _ => being_cleaned_up += 1,
-                }
+        let book = lock(&self.book);
+        for place in book.places() {
+            match place.state().stage() {
+                Stage::InUse => in_use += 1,
+                Stage::CleaningUp | Stage::Ending | Stage::GivenUp => being_cleaned_up += 1,
+                Stage::Vacant | Stage::Released => {}
             }
         }
-        let errors = lock(&self.core.errors).len();
+        let errors = book.errors.len();
+        drop(book);
         f.debug_struct(name)
             .field("in_use", &in_use)
             .field("being_cleaned_up", &being_cleaned_up)
@@ -140,85 +222,77 @@ impl Registry {
             .finish()
     }
 
-    fn lock_all(&self) -> Vec<MutexGuard<'_, Book>> {
-        // Always in the same order, and a thread that holds one shard never asks for another.
-        self.shards.iter().map(|shard| lock(&shard.book)).collect()
-    }
-
-    pub(super) fn poll_empty(&self, context: &mut Context<'_>) -> Poll<()> {
-        self.poll_all_empty(context).map(drop)
-    }
-
-    fn poll_all_empty(&self, context: &mut Context<'_>) -> Poll<Vec<MutexGuard<'_, Book>>> {
-        // Before it looks: the value that goes after that finds the waker.
-        self.core.wait(context);
-        let books = self.lock_all();
-        if books.iter().all(|book| book.entries.is_empty()) {
-            return Poll::Ready(books);
-        }
-        Poll::Pending
+    pub(super) fn poll_empty(&self, context: &Context<'_>) -> Poll<()> {
+        self.poll_once_empty(context, |_| ())
     }
 
     /// Ends the reaper once every value is cleaned up.
-    pub(super) fn poll_end(&self, context: &mut Context<'_>) -> Poll<Result<(), CleanupErrors>> {
-        let mut books = match self.poll_all_empty(context) {
-            Poll::Ready(books) => books,
-            Poll::Pending => return Poll::Pending,
-        };
-        for book in &mut books {
-            book.ended = true;
+    pub(super) fn poll_end(&self, context: &Context<'_>) -> Poll<Result<(), CleanupErrors>> {
+        let ended = self.poll_once_empty(context, |book| {
+            self.door.store(ENDED, Ordering::SeqCst);
+            book.take_errors()
+        });
+        ended.map(|(errors, total)| {
+            self.stop_waiting();
+            CleanupErrors::check_held(errors, total)
+        })
+    }
+
+    /// Calls `f` at a moment at which there are no values.
+    fn poll_once_empty<R>(&self, context: &Context<'_>, f: impl FnOnce(&mut Book) -> R) -> Poll<R> {
+        // Before it looks, so the value that goes after that finds the waker.
+        self.wait(context);
+        let mut book = lock(&self.book);
+        if !self.has_ended() {
+            self.door.store(HELD, Ordering::SeqCst);
         }
-        let (errors, total) = self.core.take_errors(&mut books);
-        drop(books);
-        self.core.stop_waiting();
-        Poll::Ready(CleanupErrors::check_held(errors, total))
+        let polled = match book.watch_one() {
+            true => Poll::Pending,
+            false => Poll::Ready(f(&mut book)),
+        };
+        if !self.has_ended() {
+            self.door.store(OPEN, Ordering::SeqCst);
+        }
+        polled
     }
 
     /// The errors since they were last asked for.
     pub(super) fn take_errors(&self) -> Option<CleanupErrors> {
-        let mut books = self.lock_all();
-        if lock(&self.core.errors).is_empty() {
+        let mut book = lock(&self.book);
+        if book.errors.is_empty() {
             // Without errors there is no list, so what the next one counts just grows.
             return None;
         }
-        let (errors, total) = self.core.take_errors(&mut books);
-        drop(books);
+        let (errors, total) = book.take_errors();
+        drop(book);
         CleanupErrors::check_held(errors, total).err()
     }
 
     /// Ends the reaper, and says what it leaves behind.
     pub(super) fn give_up(&self) -> GivenUp {
         let (mut in_use, mut being_cleaned_up, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
-        self.core.gave_up.store(true, Ordering::Release);
-        let mut books = self.lock_all();
-        for book in &mut books {
-            book.ended = true;
-            book.entries.retain(|entry| {
-                let named = |origin: &ValueOrigin| (entry.order, origin.clone());
-                match mem::replace(&mut entry.stage, Stage::GivenUp) {
-                    Stage::InUse => {
-                        in_use.push(named(&entry.origin));
-                        false
-                    }
-                    Stage::CleaningUp(job) => {
-                        being_cleaned_up.push(named(&entry.origin));
-                        jobs.push(job);
-                        true
-                    }
-                    stage => {
-                        entry.stage = stage;
-                        true
-                    }
+        let mut book = lock(&self.book);
+        self.door.store(ENDED, Ordering::SeqCst);
+        let mut finished = mem::take(&mut book.finished);
+        for place in book.places() {
+            let before = place.give_up();
+            finished += before.finished();
+            match before.stage() {
+                Stage::InUse => in_use.push((place.order(), place.origin())),
+                Stage::CleaningUp => {
+                    being_cleaned_up.push((place.order(), place.origin()));
+                    jobs.extend(place.take_waker());
                 }
-            });
+                _ => {}
+            }
         }
-        let (errors, finished) = self.core.take_errors(&mut books);
-        drop(books);
-        for job in jobs.into_iter().flatten() {
+        let errors = mem::take(&mut book.errors);
+        drop(book);
+        for job in jobs {
             // A waker is code of others.
             contain_panic(|| job.wake());
         }
-        self.core.tasks.forget_waiting();
+        self.tasks.forget_waiting();
         let total = finished + being_cleaned_up.len();
         GivenUp {
             in_use: in_order(in_use),
@@ -229,29 +303,35 @@ impl Registry {
 
     /// Ends the reaper without asking it for anything. Cleanups that had begun continue.
     pub(super) fn close(&self) {
-        let mut books = self.lock_all();
-        for book in &mut books {
-            book.ended = true;
-            // A reaper that was ended has nothing left, but perhaps the room for very many.
-            if !book.entries.is_empty() {
-                book.entries
-                    .retain(|entry| !matches!(entry.stage, Stage::InUse));
-            }
-        }
-        let (errors, _) = self.core.take_errors(&mut books);
-        drop(books);
-        self.core.stop_waiting();
+        let mut book = lock(&self.book);
+        self.door.store(ENDED, Ordering::SeqCst);
+        book.places().for_each(Place::release);
+        let errors = mem::take(&mut book.errors);
+        drop(book);
+        self.stop_waiting();
         // Each that is left becomes an incident.
         drop(errors);
     }
 
-    /// Makes the task that waits look again.
-    pub(super) fn wake(&self) {
-        self.core.wake();
+    fn wait(&self, context: &Context<'_>) {
+        // Cloned before the lock is taken, because a waker is code of others.
+        let waker = context.waker().clone();
+        let before = lock(&self.waiter).replace(waker);
+        // The last waker of a task may drop the task, and what that owns.
+        contain_panic(|| drop(before));
     }
 
-    pub(super) fn is_of(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.core, &other.core)
+    fn stop_waiting(&self) {
+        let waiter = lock(&self.waiter).take();
+        contain_panic(|| drop(waiter));
+    }
+
+    /// Makes the task that waits look again.
+    pub(super) fn wake(&self) {
+        let waiter = lock(&self.waiter).take();
+        if let Some(waiter) = waiter {
+            contain_panic(|| waiter.wake());
+        }
     }
 }
 
@@ -268,191 +348,7 @@ impl GivenUp {
     }
 }
 
-fn in_order(mut values: Vec<(u64, ValueOrigin)>) -> Vec<ValueOrigin> {
+fn in_order(mut values: Vec<(usize, ValueOrigin)>) -> Vec<ValueOrigin> {
     values.sort_unstable_by_key(|(order, _)| *order);
     values.into_iter().map(|(_, origin)| origin).collect()
-}
-
-impl Core {
-    fn wait(&self, context: &Context<'_>) {
-        // Cloned before the lock is taken, because a waker is code of others.
-        let waker = context.waker().clone();
-        let before = lock(&self.waiter).replace(waker);
-        self.waiting.store(true, Ordering::Release);
-        // The last waker of a task may drop the task, and what that owns.
-        contain_panic(|| drop(before));
-    }
-
-    fn stop_waiting(&self) {
-        self.waiting.store(false, Ordering::Release);
-        let waiter = lock(&self.waiter).take();
-        contain_panic(|| drop(waiter));
-    }
-
-    fn wake(&self) {
-        let waiter = lock(&self.waiter).take();
-        if let Some(waiter) = waiter {
-            contain_panic(|| waiter.wake());
-        }
-    }
-
-    /// What failed, and how many cleanups have come to an end. All shards must be locked.
-    fn take_errors(
-        &self,
-        books: &mut [MutexGuard<'_, Book>],
-    ) -> (Vec<HeldError<CleanupError>>, usize) {
-        let errors = mem::take(&mut *lock(&self.errors));
-        let finished = books.iter_mut().map(|book| mem::take(&mut book.finished));
-        (errors, finished.sum())
-    }
-}
-
-/// The place of one value in the registry of its reaper.
-pub(super) struct Adoption {
-    shard: Arc<Shard>,
-    key: usize,
-}
-
-impl Shard {
-    pub(super) fn core(&self) -> &Arc<Core> {
-        &self.core
-    }
-}
-
-impl Adoption {
-    fn core(&self) -> &Arc<Core> {
-        &self.shard.core
-    }
-
-    /// Not the core itself, because all shards share the count of its owners, and threads would meet there.
-    pub(super) fn shard(&self) -> Arc<Shard> {
-        Arc::clone(&self.shard)
-    }
-
-    /// Whether the reaper will clean the value up. From now on it does.
-    pub(super) fn begin_cleanup(&self) -> bool {
-        let mut book = lock(&self.shard.book);
-        match book.entries.get_mut(self.key) {
-            Some(entry) => {
-                entry.stage = Stage::CleaningUp(None);
-                true
-            }
-            // The reaper has ended.
-            None => false,
-        }
-    }
-
-    /// Whether a shutdown does not wait for the job any more. It costs nothing before there was one.
-    pub(super) fn is_given_up(&self) -> bool {
-        self.core().gave_up.load(Ordering::Acquire)
-            && lock(&self.shard.book)
-                .entries
-                .get_mut(self.key)
-                .is_some_and(|entry| matches!(entry.stage, Stage::GivenUp))
-    }
-
-    /// The job waits. Wakes it if a shutdown gives it up, unless one has done so already: then this returns `false`.
-    pub(super) fn wait(&self, context: &Context<'_>) -> bool {
-        let mut waker = None;
-        loop {
-            let mut book = lock(&self.shard.book);
-            let Some(Entry {
-                stage: Stage::CleaningUp(current),
-                ..
-            }) = book.entries.get_mut(self.key)
-            else {
-                return false;
-            };
-            if current
-                .as_ref()
-                .is_some_and(|it| it.will_wake(context.waker()))
-            {
-                return true;
-            }
-            if let Some(waker) = waker.take() {
-                let before = current.replace(waker);
-                drop(book);
-                drop(before);
-                return true;
-            }
-            drop(book);
-            // Cloned while the lock is not held, because a waker is code of others.
-            waker = Some(context.waker().clone());
-        }
-    }
-
-    /// The job ends with a value that is not cleaned up. Whether a shutdown has named it.
-    ///
-    /// If it has not, none will from now on: the job says itself what became of the value.
-    pub(super) fn was_given_up(&self) -> bool {
-        let mut book = lock(&self.shard.book);
-        let Some(entry) = book.entries.get_mut(self.key) else {
-            return false;
-        };
-        match mem::replace(&mut entry.stage, Stage::Ending) {
-            Stage::GivenUp => {
-                entry.stage = Stage::GivenUp;
-                true
-            }
-            before => {
-                drop(book);
-                // It may hold the last waker of the job's task, and the drop of that is code of others.
-                contain_panic(|| drop(before));
-                false
-            }
-        }
-    }
-
-    /// The owner has cleaned the value up, or has taken it back.
-    pub(super) fn end_in_place(self) {
-        let mut book = lock(&self.shard.book);
-        // No job was made, so there is nothing beside the stage that would have to be dropped.
-        book.entries.remove(self.key);
-        self.leave(book);
-    }
-
-    /// The reaper has come to the end of the cleanup.
-    pub(super) fn end_job(self, error: Option<HeldError<CleanupError>>) {
-        let mut book = lock(&self.shard.book);
-        let stage = book.entries.remove(self.key);
-        let late = if book.ended {
-            error
-        } else {
-            book.finished += 1;
-            if error.is_some() {
-                lock(&self.shard.core.errors).extend(error);
-            }
-            None
-        };
-        self.leave(book);
-        if let Some(Stage::CleaningUp(waker @ Some(_))) = stage {
-            contain_panic(|| drop(waker));
-        }
-        // No one will ask for the errors of an ended reaper, so it becomes an incident.
-        contain_panic(|| drop(late));
-    }
-
-    /// Unlocks the shard, and wakes the task that waits for the last of its values.
-    fn leave(&self, book: MutexGuard<'_, Book>) {
-        let is_empty = book.entries.is_empty();
-        drop(book);
-        if is_empty && self.shard.core.waiting.load(Ordering::Acquire) {
-            self.shard.core.wake();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::thread;
-
-    use super::*;
-
-    #[test]
-    fn each_of_very_many_threads_has_a_shard() {
-        for _ in 0..=SHARDS * SHARDS {
-            let shard = thread::spawn(shard_of_this_thread).join().unwrap();
-            assert!(shard < SHARDS);
-        }
-    }
 }

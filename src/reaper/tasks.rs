@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::panics::contain_panic;
-use crate::reaper::registry::Core;
+use crate::reaper::registry::Registry;
 
 /// A task of the reaper's, as a spawner gets it.
 pub(super) type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -75,17 +75,17 @@ impl Tasks {
     }
 
     /// Runs a task, now or when it is its turn.
-    pub(super) fn run(core: &Arc<Core>, task: impl Future<Output = ()> + Send + 'static) {
-        match &core.tasks.limit {
-            None => core.tasks.spawner.spawn(task),
+    pub(super) fn run(registry: &Arc<Registry>, task: impl Future<Output = ()> + Send + 'static) {
+        match &registry.tasks.limit {
+            None => registry.tasks.spawner.spawn(task),
             Some(limit) => {
                 limit.lock().waiting.push_back(Box::pin(task));
-                Self::start_waiting(core, limit);
+                Self::start_waiting(registry, limit);
             }
         }
     }
 
-    fn start_waiting(core: &Arc<Core>, limit: &Limit) {
+    fn start_waiting(registry: &Arc<Registry>, limit: &Limit) {
         let mut line = limit.lock();
         if line.starting {
             return;
@@ -97,8 +97,8 @@ impl Tasks {
             };
             line.running += 1;
             drop(line);
-            let turn = Turn(Arc::clone(core));
-            core.tasks.spawner.spawn(async move {
+            let turn = Turn(Arc::clone(registry));
+            registry.tasks.spawner.spawn(async move {
                 task.await;
                 drop(turn);
             });
@@ -126,7 +126,7 @@ impl Limit {
 }
 
 /// One of the tasks that may run at a time. When it ends, or is dropped, the next one starts.
-struct Turn(Arc<Core>);
+struct Turn(Arc<Registry>);
 
 impl Drop for Turn {
     fn drop(&mut self) {

@@ -1,0 +1,82 @@
+//! What the one who has an adopted value has of its reaper: the owner first, and then perhaps a job.
+
+use std::sync::Arc;
+use std::task::Context;
+
+use crate::cleanup_error::CleanupError;
+use crate::held_error::HeldError;
+use crate::panics::contain_panic;
+use crate::reaper::place::{Place, Stage, State};
+use crate::reaper::registry::Registry;
+use crate::reaper::vacant;
+
+pub(super) struct Adoption(Arc<Place>);
+
+impl Adoption {
+    #[inline]
+    pub(super) fn new(place: Arc<Place>) -> Self {
+        Self(place)
+    }
+
+    /// The reaper, unless it has ended and nobody can reach it any more.
+    pub(super) fn registry(&self) -> Option<Arc<Registry>> {
+        self.0.registry().upgrade()
+    }
+
+    /// Whether the reaper cleans the value up from now on. It does not if it has ended.
+    pub(super) fn begin_cleanup(&self) -> bool {
+        self.0.begin_cleanup()
+    }
+
+    /// Whether a shutdown does not wait for the job any more.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.0.state().stage() == Stage::GivenUp
+    }
+
+    /// The job waits. It is woken if a shutdown gives it up, unless one has done so already: then this returns `false`.
+    pub(super) fn wait(&self, context: &Context<'_>) -> bool {
+        self.0.wait(context)
+    }
+
+    /// The job ends with a value that is not cleaned up. Whether a shutdown has named it.
+    ///
+    /// If it has not, none will from now on: the job says itself what became of the value.
+    pub(super) fn was_given_up(&self) -> bool {
+        self.0.begin_end()
+    }
+
+    /// The owner has cleaned the value up, or has taken it back.
+    #[inline]
+    pub(super) fn end_in_place(self) {
+        let before = self.0.vacate();
+        self.leave(before);
+    }
+
+    /// The reaper has come to the end of the cleanup.
+    pub(super) fn end_job(self, error: Option<HeldError<CleanupError>>) {
+        let (before, late) = match error {
+            None => (self.0.finish(), None),
+            Some(error) => match self.registry() {
+                Some(registry) => registry.finish_with(error, &self.0),
+                None => (self.0.finish(), Some(error)),
+            },
+        };
+        self.leave(before);
+        // Nobody will ask an ended reaper for its errors, so it becomes an incident.
+        contain_panic(|| drop(late));
+    }
+
+    #[inline]
+    fn leave(self, before: State) {
+        if before.is_watched() {
+            if let Some(registry) = self.registry() {
+                registry.wake();
+            }
+        }
+        if before.is_noted() {
+            // The last waker of a task may drop the task, and what that owns.
+            contain_panic(|| drop(self.0.take_notes()));
+        }
+        vacant::keep(self.0);
+    }
+}
