@@ -226,6 +226,7 @@ impl ReaperHandle {
     /// Tells you how many adopted values are not cleaned up yet: in use, being cleaned up by the reaper, or waiting for that.
     ///
     /// Other threads may change that at any time.
+    /// It counts them one by one, so ask now and then, as a gauge does, and not for each request.
     ///
     /// # Examples
     ///

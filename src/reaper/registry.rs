@@ -49,6 +49,8 @@ struct Book {
     /// Places that no thread has. Nobody else has these.
     spare: Vec<Arc<Place>>,
     kinds: Vec<Arc<Kind>>,
+    /// How many places there are up to the last value that somebody waits for.
+    watched: usize,
     /// How many cleanups of the reaper's have come to an end in places that were given back.
     finished: usize,
     errors: Vec<HeldError<CleanupError>>,
@@ -90,14 +92,25 @@ impl Book {
         self.spare.push(place);
     }
 
-    fn places(&self) -> impl DoubleEndedIterator<Item = &Place> {
+    fn places(&self) -> impl Iterator<Item = &Place> {
         self.places.iter().flatten().map(|place| &**place)
     }
 
     /// Marks a value that is there, so that its end wakes the one who waits. `false` if there is none.
-    fn watch_one(&self) -> bool {
-        // From the end, because the last one that came is often the last one that goes.
-        self.places().rev().any(Place::watch)
+    ///
+    /// It begins at the last one that it has marked, and comes to those above it at the end.
+    /// So if very many values go one by one, it doesn't look at all of their places each time.
+    fn watch_one(&mut self) -> bool {
+        let last = self.watched.min(self.places.len());
+        let (below, above) = self.places.split_at(last);
+        let mut places = below.iter().rev().chain(above.iter().rev()).flatten();
+        match places.find(|place| place.watch()) {
+            Some(place) => {
+                self.watched = place.number() + 1;
+                true
+            }
+            None => false,
+        }
     }
 
     /// What failed, and how many cleanups have come to an end.
