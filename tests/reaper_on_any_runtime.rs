@@ -1,22 +1,23 @@
 //! The promises RP16 and RP18: a reaper with a spawner of its own, and one that does only so much at a time.
 
-use std::future::{Future, pending};
+use std::future::{Future, pending, ready};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use asyncdrop::incident::IncidentKind;
 use asyncdrop::{
     AsyncDropGuard, AsyncDropReaper, AsyncDropWith, BoxedAsyncDropWith, CleanupError, Reaped,
+    ReaperHandle,
 };
 use smol::future::yield_now;
 
 use crate::support::{
-    CLEANED_UP, Diary, Ending, Session, abandon_after, ada, message_of_panic, record,
+    CLEANED_UP, Diary, Ending, Session, abandon_after, ada, failing, message_of_panic, record,
 };
 
 /// A reaper that cleans up in tasks of the global executor of smol.
@@ -213,6 +214,95 @@ fn rp16_a_spawner_that_panics_stops_no_drop() {
         assert_eq!(errors.len(), 1);
     });
     assert_eq!(incidents.len(), 1);
+}
+
+/// Something that the spawner of a reaper has. It is gone when nobody has the spawner any more.
+fn with_spawner_of(owned: Arc<()>) -> AsyncDropGuard<AsyncDropReaper> {
+    AsyncDropReaper::builder()
+        .spawner(move |cleanup| {
+            let _owned = &owned;
+            smol::block_on(cleanup);
+        })
+        .build()
+}
+
+/// A thread that lives on has places for its next values. They are the reaper's, but keep nothing of it alive.
+#[test]
+fn rp16_nothing_keeps_the_spawner_of_a_reaper_that_has_ended() {
+    type End = fn(AsyncDropGuard<AsyncDropReaper>);
+    let ends: [End; 3] = [
+        |reaper| smol::block_on(AsyncDropReaper::shutdown_by(reaper, pending())).unwrap(),
+        |mut reaper| smol::block_on(reaper.async_drop()).unwrap(),
+        drop,
+    ];
+    for end in ends {
+        let owned = Arc::new(());
+        let spawner = Arc::downgrade(&owned);
+        let reaper = with_spawner_of(owned);
+        let use_it = |reaper: &ReaperHandle| {
+            let mut in_place = reaper.adopt_as("ada", ada(&Diary::default()));
+            drop(reaper.adopt(ada(&Diary::default())));
+            smol::block_on(in_place.async_drop()).unwrap();
+        };
+        use_it(&reaper);
+        let (used, was_used) = mpsc::channel();
+        let (lives_on, ends_at_last) = mpsc::channel::<()>();
+        let thread = thread::spawn({
+            let handle = reaper.handle();
+            move || {
+                use_it(&handle);
+                drop(handle);
+                used.send(()).unwrap();
+                ends_at_last.recv().unwrap_err();
+            }
+        });
+        was_used.recv().unwrap();
+        let ((), _incidents) = record(|| end(reaper));
+        assert!(spawner.upgrade().is_none());
+        drop(lives_on);
+        thread.join().unwrap();
+    }
+}
+
+/// Each value that ends leaves its count to its place, which the thread keeps or gives back.
+#[test]
+fn rp14_every_cleanup_is_counted_in_whatever_thread_it_ends() {
+    fn here(cleanup: smol::future::Boxed<()>) {
+        smol::block_on(cleanup);
+    }
+    fn in_a_thread_that_ends(cleanup: smol::future::Boxed<()>) {
+        thread::spawn(|| here(cleanup)).join().unwrap();
+    }
+    for spawn in [here, in_a_thread_that_ends] {
+        let mut reaper = AsyncDropReaper::builder().spawner(spawn).build();
+        let hand_over_100 = |reaper: &ReaperHandle| {
+            for number in 1..100 {
+                drop(reaper.adopt(ada(&Diary::default())));
+                if number % 10 == 0 {
+                    // Without an error there is no list, so all of them count for the next one.
+                    assert!(reaper.take_errors().is_none());
+                }
+            }
+            drop(reaper.adopt(failing("the line is dead")));
+        };
+        for _ in 0..2 {
+            hand_over_100(&reaper);
+            let errors = reaper.take_errors().unwrap();
+            assert_eq!((errors.len(), errors.total()), (1, 100));
+        }
+        hand_over_100(&reaper);
+        let errors = smol::block_on(reaper.async_drop()).unwrap_err();
+        assert_eq!((errors.len(), errors.total()), (1, 100));
+
+        let reaper = AsyncDropReaper::builder().spawner(spawn).build();
+        hand_over_100(&reaper);
+        let mut in_use = reaper.adopt(ada(&Diary::default()));
+        let at_once = AsyncDropReaper::shutdown_by(reaper, ready(()));
+        let error = smol::block_on(at_once).unwrap_err();
+        let errors = error.errors().unwrap();
+        assert_eq!((errors.len(), errors.total()), (1, 100));
+        smol::block_on(in_use.async_drop()).unwrap();
+    }
 }
 
 #[test]

@@ -198,3 +198,61 @@ where
         self.end(None);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::io;
+
+    use crate::reaper::registry::Registry;
+    use crate::with::AsyncDropWith;
+
+    /// The name of a job that waited is there together with its waker.
+    #[test]
+    fn a_job_that_has_waited_gives_its_name_back_at_its_end() {
+        let name: Name = Arc::new("ada".into());
+        let mut polled = false;
+        let close = async move |()| {
+            poll_fn(|context| match std::mem::replace(&mut polled, true) {
+                true => Poll::Ready(()),
+                false => {
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            })
+            .await;
+            io::Result::Ok(())
+        };
+        let registry = Registry::without_tasks();
+        let guard = AsyncDropWith::new((), close);
+        let adopted = Box::new(Adopted::new(guard, Some(Arc::clone(&name))));
+        // A reaper is asked without the name, which would otherwise stay with the kind.
+        let origin = ValueOrigin::of::<()>(adopted.guard.created_at());
+        let adoption = registry.admit(&origin, Some(&name)).unwrap();
+        assert!(adoption.begin_cleanup());
+        assert_eq!(Arc::strong_count(&name), 3);
+        futures::executor::block_on(Job(Some((adopted, adoption))).run());
+        assert_eq!((registry.len(), Arc::strong_count(&name)), (0, 1));
+    }
+
+    /// Each pending value needs so much in its task, in addition to itself.
+    ///
+    /// A task of tokio's has some hundred bytes of its own and is rounded up to a multiple of 128, so this is today's number
+    /// and not the last one that fits into 256. The span of the feature `tracing` is not counted: a program that wants spans has it.
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn the_future_of_a_job_is_small() {
+        let registry = Registry::without_tasks();
+        let guard = AsyncDropWith::new(0_u64, async |_| io::Result::Ok(()));
+        let adopted = Box::new(Adopted::new(guard, None));
+        let adoption = registry.admit(&adopted.origin(), None).unwrap();
+        assert!(adoption.begin_cleanup());
+        let job = Job(Some((adopted, adoption))).run();
+        let size = size_of_val(&job);
+        #[cfg(feature = "tracing")]
+        let size = size - size_of::<tracing::Span>();
+        assert!(size <= 88, "{size}");
+        futures::executor::block_on(job);
+    }
+}

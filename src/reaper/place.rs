@@ -52,7 +52,7 @@ pub(super) struct Notes {
     job: Option<Waker>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Vacant,
     InUse,
@@ -287,5 +287,206 @@ impl Place {
         match self.step(|state| Some(change(state))) {
             Ok(before) | Err(before) => before,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Stage::{CleaningUp, Ending, GivenUp, InUse, Released, Vacant};
+    use super::*;
+
+    use std::panic::Location;
+    use std::task::Wake;
+
+    const STAGES: [Stage; 6] = [Vacant, InUse, CleaningUp, Ending, GivenUp, Released];
+    const BOTH: usize = WATCHED | NOTED;
+
+    fn place_in(state: usize) -> Place {
+        let origin = ValueOrigin::of::<u8>(Location::caller());
+        let kind = Kind::new(&origin, &Registry::without_tasks());
+        let place = Place::new(0, Arc::new(kind));
+        place.state.store(state, Ordering::SeqCst);
+        place
+    }
+
+    /// What a step says and makes of each stage, of the two bits, and of the number of those that have ended.
+    ///
+    /// Each place is watched, has notes, and has seen the end of three values before.
+    fn each<R>(step: impl Fn(&Place) -> R) -> [(R, Stage, usize, usize); 6] {
+        STAGES.map(|stage| {
+            let place = place_in(stage as usize | BOTH | (3 * ONE_FINISHED));
+            let said = step(&place);
+            let state = place.state();
+            (said, state.stage(), state.0 & BOTH, state.finished())
+        })
+    }
+
+    #[test]
+    fn a_cleanup_begins_only_for_a_value_in_use() {
+        let expected = [
+            (false, Vacant, BOTH, 3),
+            (true, CleaningUp, BOTH, 3),
+            (false, CleaningUp, BOTH, 3),
+            (false, Ending, BOTH, 3),
+            (false, GivenUp, BOTH, 3),
+            (false, Released, BOTH, 3),
+        ];
+        assert_eq!(each(Place::begin_cleanup), expected);
+    }
+
+    #[test]
+    fn a_job_that_is_dropped_ends_itself_unless_it_was_given_up() {
+        let expected = [
+            (false, Vacant, BOTH, 3),
+            (false, InUse, BOTH, 3),
+            (false, Ending, BOTH, 3),
+            (false, Ending, BOTH, 3),
+            (true, GivenUp, BOTH, 3),
+            (false, Released, BOTH, 3),
+        ];
+        assert_eq!(each(Place::begin_end), expected);
+    }
+
+    #[test]
+    fn the_end_of_a_job_counts_unless_it_was_given_up() {
+        let expected = [
+            (Vacant, Vacant, 0, 4),
+            (InUse, Vacant, 0, 4),
+            (CleaningUp, Vacant, 0, 4),
+            (Ending, Vacant, 0, 4),
+            (GivenUp, Vacant, 0, 3),
+            (Released, Vacant, 0, 4),
+        ];
+        assert_eq!(each(|place| place.finish().stage()), expected);
+    }
+
+    #[test]
+    fn whatever_became_of_a_value_its_place_can_be_vacated() {
+        let expected = STAGES.map(|stage| (stage, Vacant, 0, 3));
+        assert_eq!(each(|place| place.vacate().stage()), expected);
+    }
+
+    #[test]
+    fn a_value_that_a_shutdown_has_seen_cannot_retreat() {
+        let expected = [
+            (None, Vacant, BOTH, 3),
+            (Some(InUse), Vacant, 0, 3),
+            (None, CleaningUp, BOTH, 3),
+            (None, Ending, BOTH, 3),
+            (None, GivenUp, BOTH, 3),
+            (None, Released, BOTH, 3),
+        ];
+        let retreat = |place: &Place| place.retreat().map(State::stage);
+        assert_eq!(each(retreat), expected);
+    }
+
+    #[test]
+    fn a_shutdown_gives_up_jobs_and_releases_what_is_in_use() {
+        let expected = [
+            (Vacant, Vacant, BOTH, 3),
+            (InUse, Released, BOTH, 3),
+            (CleaningUp, GivenUp, BOTH, 3),
+            (Ending, Ending, BOTH, 3),
+            (GivenUp, GivenUp, BOTH, 3),
+            (Released, Released, BOTH, 3),
+        ];
+        assert_eq!(each(|place| place.give_up().stage()), expected);
+    }
+
+    #[test]
+    fn a_reaper_that_is_dropped_releases_what_is_in_use_and_no_job() {
+        let expected = [
+            ((), Vacant, BOTH, 3),
+            ((), Released, BOTH, 3),
+            ((), CleaningUp, BOTH, 3),
+            ((), Ending, BOTH, 3),
+            ((), GivenUp, BOTH, 3),
+            ((), Released, BOTH, 3),
+        ];
+        assert_eq!(each(Place::release), expected);
+    }
+
+    #[test]
+    fn a_value_is_watched_as_long_as_the_reaper_waits_for_it() {
+        for (stage, is_pending) in STAGES
+            .into_iter()
+            .zip([false, true, true, true, true, false])
+        {
+            let place = place_in(stage as usize | ONE_FINISHED);
+            assert_eq!(place.state().is_pending(), is_pending, "{stage:?}");
+            assert!(!place.state().is_watched(), "{stage:?}");
+            assert_eq!(place.watch(), is_pending, "{stage:?}");
+            let state = place.state();
+            assert_eq!(state.is_watched(), is_pending, "{stage:?}");
+            assert!(!state.is_noted(), "{stage:?}");
+            assert_eq!((state.stage(), state.finished()), (stage, 1));
+        }
+    }
+
+    #[test]
+    fn whoever_takes_the_count_changes_nothing_else() {
+        let expected = STAGES.map(|stage| (3, stage, BOTH, 0));
+        assert_eq!(each(Place::take_finished), expected);
+    }
+
+    #[test]
+    fn a_value_that_comes_keeps_the_count_of_those_before_it() {
+        let place = place_in(3 * ONE_FINISHED);
+        place.occupy(5, None);
+        assert_eq!(place.state().0, InUse as usize | (3 * ONE_FINISHED));
+        assert_eq!(place.order(), 5);
+    }
+
+    #[test]
+    fn a_name_is_noted_and_part_of_the_origin() {
+        let place = place_in(0);
+        assert_eq!(place.origin().name(), None);
+        place.occupy(0, Some(&Arc::new("ada".into())));
+        assert_eq!(place.state().0, InUse as usize | NOTED);
+        assert_eq!(place.origin().name(), Some("ada"));
+        drop(place.take_notes());
+        assert_eq!(place.origin().name(), None);
+    }
+
+    struct Bell;
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn a_job_waits_unless_it_was_given_up_and_its_waker_is_noted() {
+        for stage in STAGES {
+            let place = place_in(stage as usize | ONE_FINISHED);
+            let waker = Waker::from(Arc::new(Bell));
+            let waits = place.wait(&Context::from_waker(&waker));
+            assert_eq!(waits, stage == CleaningUp, "{stage:?}");
+            assert_eq!(place.state().0, stage as usize | NOTED | ONE_FINISHED);
+            let noted = place.take_waker().expect("it is noted");
+            assert!(noted.will_wake(&waker));
+            assert!(place.take_waker().is_none());
+        }
+    }
+
+    #[test]
+    fn a_waker_is_kept_once_and_the_last_one_counts() {
+        let place = place_in(CleaningUp as usize);
+        let [first, second] = [Arc::new(Bell), Arc::new(Bell)];
+        for _ in 0..3 {
+            place.wait(&Context::from_waker(&Waker::from(Arc::clone(&first))));
+        }
+        assert_eq!(Arc::strong_count(&first), 2);
+        place.wait(&Context::from_waker(&Waker::from(Arc::clone(&second))));
+        assert_eq!(
+            (Arc::strong_count(&first), Arc::strong_count(&second)),
+            (1, 2)
+        );
+    }
+
+    /// Each pending value has one, and a thread that hands a value over takes it from the processor of another one.
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn a_place_and_the_counts_of_its_owners_fit_into_one_line_of_a_cache() {
+        assert!(size_of::<Place>() + 2 * size_of::<usize>() <= 64);
     }
 }

@@ -365,3 +365,121 @@ fn in_order(mut values: Vec<(usize, ValueOrigin)>) -> Vec<ValueOrigin> {
     values.sort_unstable_by_key(|(order, _)| *order);
     values.into_iter().map(|(_, origin)| origin).collect()
 }
+
+#[cfg(test)]
+impl Registry {
+    /// One that drops its jobs.
+    pub(super) fn without_tasks() -> Arc<Self> {
+        let spawner = crate::reaper::tasks::Spawner::Given(Box::new(drop));
+        Arc::new(Self::new(Tasks::new(spawner, None)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::panic::Location;
+    use std::sync::mpsc;
+    use std::thread;
+
+    #[track_caller]
+    fn origin_of<T>() -> ValueOrigin {
+        ValueOrigin::of::<T>(Location::caller())
+    }
+
+    fn adopt(registry: &Arc<Registry>, origin: &ValueOrigin) -> Adoption {
+        registry.admit(origin, None).expect("it has not ended")
+    }
+
+    /// How many places were ever made, and how many of them a thread or a value has.
+    fn places(registry: &Registry) -> (usize, usize) {
+        let book = lock(&registry.book);
+        (book.places.len(), book.places().count())
+    }
+
+    #[test]
+    fn values_that_end_in_another_thread_give_their_places_back() {
+        let registry = Registry::without_tasks();
+        let origin = origin_of::<u8>();
+        // Without room, so no more than two or three values are on their way.
+        let (sender, receiver) = mpsc::sync_channel::<Adoption>(0);
+        let ends = thread::spawn(move || receiver.into_iter().for_each(Adoption::end_in_place));
+        for _ in 0..10_000 {
+            sender.send(adopt(&registry, &origin)).unwrap();
+        }
+        drop(sender);
+        ends.join().unwrap();
+        let (made, _) = places(&registry);
+        assert!(made < 200, "{made} places");
+    }
+
+    #[test]
+    fn what_a_thread_has_kept_is_given_back_when_it_ends() {
+        let registry = Registry::without_tasks();
+        let adopts = {
+            let registry = Arc::clone(&registry);
+            move || {
+                let adopted = [(); 10].map(|()| adopt(&registry, &origin_of::<u8>()));
+                adopted.into_iter().for_each(Adoption::end_in_place);
+                places(&registry)
+            }
+        };
+        assert_eq!(thread::spawn(adopts).join().unwrap(), (10, 10));
+        assert_eq!(places(&registry), (10, 0));
+    }
+
+    #[test]
+    fn a_place_that_was_given_back_is_used_for_another_kind() {
+        let registry = Registry::without_tasks();
+        let (one, other) = (origin_of::<u8>(), origin_of::<u16>());
+        thread::scope(|scope| {
+            let thread = scope.spawn(|| adopt(&registry, &one).end_in_place());
+            thread.join().unwrap();
+        });
+        let _adopted = adopt(&registry, &other);
+        assert_eq!(places(&registry), (1, 1));
+        assert_eq!(registry.give_up().in_use, [other]);
+    }
+
+    #[test]
+    fn each_value_of_a_thread_is_named_rightly_and_gets_its_own_place_again() {
+        let registries = [(); 2].map(|()| Registry::without_tasks());
+        let origins = [origin_of::<u8>(), origin_of::<u8>(), origin_of::<u16>()];
+        let adopt_all = || {
+            // Of the two reapers in turn, so the places of both lie mixed.
+            let adopted = origins
+                .iter()
+                .flat_map(|origin| registries.iter().map(|registry| adopt(registry, origin)));
+            adopted.collect::<Vec<_>>()
+        };
+        for _ in 0..3 {
+            adopt_all().into_iter().for_each(Adoption::end_in_place);
+            adopt_all()
+                .into_iter()
+                .rev()
+                .for_each(Adoption::end_in_place);
+        }
+        let _adopted = adopt_all();
+        for registry in &registries {
+            assert_eq!(places(registry), (3, 3));
+            assert_eq!(registry.len(), 3);
+            assert_eq!(registry.give_up().in_use, origins);
+        }
+    }
+
+    #[test]
+    fn a_name_is_given_back_with_the_value() {
+        let registry = Registry::without_tasks();
+        let name: Name = Arc::new("ada".into());
+        for end in [Adoption::end_in_place, |adoption: Adoption| {
+            assert!(adoption.begin_cleanup());
+            adoption.end_job(None);
+        }] {
+            let adopted = registry.admit(&origin_of::<u8>(), Some(&name)).unwrap();
+            assert_eq!(Arc::strong_count(&name), 2);
+            end(adopted);
+            assert_eq!(Arc::strong_count(&name), 1);
+        }
+    }
+}

@@ -89,3 +89,103 @@ impl Drop for OfThread {
         give_back(mem::take(&mut self.places));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::panic::Location;
+    use std::thread;
+
+    use crate::reaper::place::Kind;
+
+    #[track_caller]
+    fn origin_of<T>() -> ValueOrigin {
+        ValueOrigin::of::<T>(Location::caller())
+    }
+
+    /// In a thread of its own, because what a thread keeps depends on what it has kept before.
+    fn in_new_thread(test: fn()) {
+        thread::spawn(test).join().unwrap();
+    }
+
+    fn kept() -> usize {
+        VACANT.with_borrow(|of_thread| of_thread.places.len())
+    }
+
+    fn numbered(number: usize, origin: &ValueOrigin, registry: &Arc<Registry>) -> Arc<Place> {
+        let kind = Kind::new(origin, registry);
+        Arc::new(Place::new(number, Arc::new(kind)))
+    }
+
+    #[test]
+    fn a_thread_counts_what_it_adopts_whether_it_has_a_place_or_not() {
+        in_new_thread(|| {
+            let registry = Registry::without_tasks();
+            let origin = origin_of::<u8>();
+            let (place, order) = take(&registry, &origin);
+            assert_eq!((place.is_some(), order), (false, 0));
+            keep(numbered(0, &origin, &registry));
+            let (place, order) = take(&registry, &origin);
+            assert_eq!((place.is_some(), order), (true, 1));
+            let (place, order) = take(&registry, &origin);
+            assert_eq!((place.is_some(), order), (false, 2));
+        });
+    }
+
+    #[test]
+    fn a_place_is_found_by_its_reaper_and_its_kind_wherever_it_lies() {
+        in_new_thread(|| {
+            let [one, other] = [(); 2].map(|()| Registry::without_tasks());
+            let [first, second] = [(); 2].map(|()| origin_of::<u8>());
+            let third = origin_of::<u16>();
+            for (number, registry, origin) in [
+                (0, &one, &first),
+                (1, &other, &first),
+                (2, &one, &third),
+                (3, &other, &third),
+            ] {
+                keep(numbered(number, origin, registry));
+            }
+            let take = |registry, origin| take(registry, origin).0.map(|place| place.number());
+            // The two of `first` are the same line and the same type.
+            assert_eq!(take(&one, &second), Some(0));
+            assert_eq!(take(&one, &second), None);
+            assert_eq!(take(&one, &third), Some(2));
+            assert_eq!(take(&other, &third), Some(3));
+            assert_eq!(take(&other, &third), None);
+            assert_eq!(take(&other, &first), Some(1));
+            assert_eq!(kept(), 0);
+        });
+    }
+
+    #[test]
+    fn a_thread_that_has_many_places_keeps_the_half_that_it_left_last() {
+        in_new_thread(|| {
+            let registry = Registry::without_tasks();
+            let origin = origin_of::<u8>();
+            let adopt = || registry.admit(&origin, None).unwrap();
+            let adopted: Vec<_> = (0..MANY).map(|_| adopt()).collect();
+            let mut adopted = adopted.into_iter();
+            for adoption in adopted.by_ref().take(MANY - 1) {
+                adoption.end_in_place();
+            }
+            assert_eq!(kept(), MANY - 1);
+            adopted.for_each(|adoption| adoption.end_in_place());
+            assert_eq!(kept(), MANY / 2);
+            let (place, _) = take(&registry, &origin);
+            assert_eq!(place.unwrap().number(), MANY - 1);
+        });
+    }
+
+    #[test]
+    fn places_of_reapers_that_have_gone_make_room_too() {
+        in_new_thread(|| {
+            let origin = origin_of::<u8>();
+            for number in 0..10 * MANY {
+                keep(numbered(number, &origin, &Registry::without_tasks()));
+                assert!(kept() < MANY);
+            }
+        });
+    }
+}
