@@ -42,6 +42,9 @@ const HELD: u8 = 1;
 /// The reaper has ended: no value is adopted any more, and none is taken over.
 const ENDED: u8 = 2;
 
+/// How many places are made at a time.
+const AT_A_TIME: usize = 32;
+
 #[derive(Default)]
 struct Book {
     /// By their numbers, without the spare ones.
@@ -60,17 +63,16 @@ impl Book {
     /// A vacant place. It stays in the book until it is given back.
     fn hand_out(&mut self, registry: &Arc<Registry>, origin: &ValueOrigin) -> Arc<Place> {
         let kind = self.kind(registry, origin);
-        let place = match self.spare.pop() {
-            Some(mut place) => {
-                let spare = Arc::get_mut(&mut place).expect("nobody else has a spare place");
-                *spare = Place::new(spare.number(), kind);
-                place
-            }
-            None => {
-                self.places.push(None);
-                Arc::new(Place::new(self.places.len() - 1, kind))
-            }
-        };
+        if self.spare.is_empty() {
+            // Side by side in memory, which makes it quick to look at all of them.
+            let (first, new) = (self.places.len(), self.places.len() + AT_A_TIME);
+            self.places.resize(new, None);
+            let made = (first..new).map(|number| Arc::new(Place::new(number, Arc::clone(&kind))));
+            self.spare.extend(made.rev());
+        }
+        let mut place = self.spare.pop().expect("there are some now");
+        let spare = Arc::get_mut(&mut place).expect("nobody else has a spare place");
+        *spare = Place::new(spare.number(), kind);
         self.places[place.number()] = Some(Arc::clone(&place));
         place
     }
@@ -425,8 +427,8 @@ mod tests {
                 places(&registry)
             }
         };
-        assert_eq!(thread::spawn(adopts).join().unwrap(), (10, 10));
-        assert_eq!(places(&registry), (10, 0));
+        assert_eq!(thread::spawn(adopts).join().unwrap(), (AT_A_TIME, 10));
+        assert_eq!(places(&registry), (AT_A_TIME, 0));
     }
 
     #[test]
@@ -438,7 +440,7 @@ mod tests {
             thread.join().unwrap();
         });
         let _adopted = adopt(&registry, &other);
-        assert_eq!(places(&registry), (1, 1));
+        assert_eq!(places(&registry), (AT_A_TIME, 1));
         assert_eq!(registry.give_up().in_use, [other]);
     }
 
@@ -462,10 +464,31 @@ mod tests {
         }
         let _adopted = adopt_all();
         for registry in &registries {
-            assert_eq!(places(registry), (3, 3));
+            assert_eq!(places(registry), (AT_A_TIME, 3));
             assert_eq!(registry.len(), 3);
             assert_eq!(registry.give_up().in_use, origins);
         }
+    }
+
+    #[test]
+    fn the_one_who_waits_looks_first_below_the_last_value_and_then_at_the_others() {
+        let registry = Registry::without_tasks();
+        let origin = origin_of::<u8>();
+        let [lowest, low, high] = [(); 3].map(|()| adopt(&registry, &origin));
+        let watched = || {
+            let mut book = lock(&registry.book);
+            book.watch_one().then_some(book.watched - 1)
+        };
+        assert_eq!(watched(), Some(2));
+        high.end_in_place();
+        assert_eq!(watched(), Some(1));
+        let high = adopt(&registry, &origin);
+        assert_eq!(watched(), Some(1));
+        low.end_in_place();
+        lowest.end_in_place();
+        assert_eq!(watched(), Some(2));
+        high.end_in_place();
+        assert_eq!(watched(), None);
     }
 
     #[test]
