@@ -80,3 +80,10 @@ impl Adoption {
         vacant::keep(self.0);
     }
 }
+
+#[cfg(test)]
+impl Adoption {
+    pub(super) fn place(&self) -> &Place {
+        &self.0
+    }
+}

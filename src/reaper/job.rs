@@ -204,6 +204,7 @@ mod tests {
     use super::*;
 
     use std::io;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use crate::reaper::registry::Registry;
     use crate::with::AsyncDropWith;
@@ -236,6 +237,61 @@ mod tests {
         assert_eq!((registry.len(), Arc::strong_count(&name)), (0, 1));
     }
 
+    /// A job of a reaper, which has the value from the first moment on.
+    fn job_of<T>(registry: &Arc<Registry>, guard: AsyncDropGuard<T>) -> Job<T>
+    where
+        T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
+    {
+        let adopted = Box::new(Adopted::new(guard, None));
+        let adoption = registry.admit(&adopted.origin(), None).unwrap();
+        assert!(adoption.begin_cleanup());
+        Job(Some((adopted, adoption)))
+    }
+
+    /// Sees at its drop how many values the reaper has.
+    struct Counts(Arc<Registry>, Arc<AtomicUsize>);
+
+    impl Drop for Counts {
+        fn drop(&mut self) {
+            self.1.store(self.0.len(), Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_value_that_was_given_up_is_there_until_it_was_dropped() {
+        let registry = Registry::without_tasks();
+        let seen = Arc::new(AtomicUsize::new(0));
+        let counts = Counts(Arc::clone(&registry), Arc::clone(&seen));
+        let guard = AsyncDropWith::new(counts, async |_| io::Result::Ok(()));
+        let job = job_of(&registry, guard).run();
+        drop(registry.give_up());
+        futures::executor::block_on(job);
+        assert_eq!((seen.load(Ordering::SeqCst), registry.len()), (1, 0));
+    }
+
+    struct PanicsInDrop;
+
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            panic!("as a guard does");
+        }
+    }
+
+    #[test]
+    fn a_cleanup_that_panics_when_it_is_given_up_does_not_reach_the_runtime() {
+        let registry = Registry::without_tasks();
+        let guard = AsyncDropWith::new((), async |()| {
+            let _in_the_middle = PanicsInDrop;
+            std::future::pending::<io::Result<()>>().await
+        });
+        let mut job = Box::pin(job_of(&registry, guard).run());
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(job.as_mut().poll(&mut context).is_pending());
+        drop(registry.give_up());
+        assert!(job.as_mut().poll(&mut context).is_ready());
+        assert_eq!(registry.len(), 0);
+    }
+
     /// Each pending value needs so much in its task, in addition to itself.
     ///
     /// A task of tokio's has some hundred bytes of its own and is rounded up to a multiple of 128, so this is today's number
@@ -245,10 +301,7 @@ mod tests {
     fn the_future_of_a_job_is_small() {
         let registry = Registry::without_tasks();
         let guard = AsyncDropWith::new(0_u64, async |_| io::Result::Ok(()));
-        let adopted = Box::new(Adopted::new(guard, None));
-        let adoption = registry.admit(&adopted.origin(), None).unwrap();
-        assert!(adoption.begin_cleanup());
-        let job = Job(Some((adopted, adoption))).run();
+        let job = job_of(&registry, guard).run();
         let size = size_of_val(&job);
         #[cfg(feature = "tracing")]
         let size = size - size_of::<tracing::Span>();

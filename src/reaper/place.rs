@@ -483,6 +483,38 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_value_that_is_watched_already_stays_so() {
+        let place = place_in(InUse as usize);
+        assert!(place.watch() && place.watch());
+        assert!(place.state().is_watched());
+    }
+
+    /// The waker of a task whose last owner it is.
+    struct Asks(Arc<Place>);
+
+    impl Wake for Asks {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            assert!(self.0.notes.try_lock().is_ok(), "it is held");
+        }
+    }
+
+    #[test]
+    fn a_waker_is_dropped_while_the_notes_are_not_held() {
+        let place = Arc::new(place_in(CleaningUp as usize));
+        let wait = |waker: Waker| place.wait(&Context::from_waker(&waker));
+        wait(Waker::from(Arc::new(Asks(Arc::clone(&place)))));
+        wait(Waker::from(Arc::new(Asks(Arc::clone(&place)))));
+        drop(place.take_waker());
+        wait(Waker::from(Arc::new(Asks(Arc::clone(&place)))));
+        drop(place.take_notes());
+        assert_eq!(Arc::strong_count(&place), 1);
+    }
+
     /// Each pending value has one, and a thread that hands a value over takes it from the processor of another one.
     #[cfg(target_pointer_width = "64")]
     #[test]

@@ -381,8 +381,12 @@ impl Registry {
 mod tests {
     use super::*;
 
+    use std::error::Error;
+    use std::hint::spin_loop;
     use std::panic::Location;
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
     use std::sync::mpsc;
+    use std::task::Wake;
     use std::thread;
 
     #[track_caller]
@@ -503,6 +507,395 @@ mod tests {
             assert_eq!(Arc::strong_count(&name), 2);
             end(adopted);
             assert_eq!(Arc::strong_count(&name), 1);
+        }
+    }
+
+    #[derive(Default)]
+    struct Bell(AtomicUsize);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    impl Bell {
+        fn rung(&self) -> usize {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    type End = fn(&Registry);
+
+    /// The three ends of a reaper that has no values.
+    const ENDS: [End; 3] = [
+        |registry| {
+            let polled = registry.poll_end(&Context::from_waker(Waker::noop()));
+            assert!(matches!(polled, Poll::Ready(Ok(()))));
+        },
+        |registry| drop(registry.give_up()),
+        Registry::close,
+    ];
+
+    #[test]
+    fn a_reaper_that_has_ended_adopts_nothing_even_where_a_thread_has_a_place() {
+        for end in ENDS {
+            let registry = Registry::without_tasks();
+            let (known, unknown) = (origin_of::<u8>(), origin_of::<u16>());
+            adopt(&registry, &known).end_in_place();
+            end(&registry);
+            for _ in 0..2 {
+                assert!(registry.admit(&known, None).is_none());
+                assert!(registry.admit(&unknown, None).is_none());
+                assert_eq!(registry.len(), 0);
+                // A shutdown looks again and again after the end.
+                let polled = registry.poll_empty(&Context::from_waker(Waker::noop()));
+                assert!(polled.is_ready());
+            }
+        }
+    }
+
+    #[test]
+    fn a_thread_that_finds_the_door_held_brings_its_own_place_along() {
+        let registry = Registry::without_tasks();
+        let origin = origin_of::<u8>();
+        adopt(&registry, &origin).end_in_place();
+        registry.door.store(HELD, Ordering::SeqCst);
+        let _adopted = adopt(&registry, &origin);
+        assert_eq!(places(&registry), (1, 1));
+        assert_eq!(registry.give_up().in_use, [origin]);
+    }
+
+    #[test]
+    fn values_of_one_line_and_type_are_of_one_kind() {
+        let registry = Registry::without_tasks();
+        let _adopted = [(); 10].map(|()| adopt(&registry, &origin_of::<u8>()));
+        assert_eq!(lock(&registry.book).kinds.len(), 1);
+        let _another = adopt(&registry, &origin_of::<u8>());
+        assert_eq!(lock(&registry.book).kinds.len(), 2);
+    }
+
+    /// Code of others, which looks whether a lock is held wherever it is called.
+    struct Asks(Arc<Registry>, Arc<Answers>);
+
+    #[derive(Default)]
+    struct Answers {
+        asked: AtomicUsize,
+        was_locked: AtomicBool,
+    }
+
+    impl Asks {
+        fn ask(&self) {
+            let Self(registry, answers) = self;
+            answers.asked.fetch_add(1, Ordering::SeqCst);
+            if registry.book.try_lock().is_err() || registry.waiter.try_lock().is_err() {
+                answers.was_locked.store(true, Ordering::SeqCst);
+            }
+        }
+    }
+
+    impl Wake for Asks {
+        fn wake(self: Arc<Self>) {
+            self.ask();
+        }
+    }
+
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            self.ask();
+        }
+    }
+
+    impl fmt::Debug for Asks {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.ask();
+            Ok(())
+        }
+    }
+
+    impl fmt::Display for Asks {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            fmt::Debug::fmt(self, f)
+        }
+    }
+
+    impl Error for Asks {}
+
+    #[test]
+    fn no_code_of_others_runs_while_a_lock_is_held() {
+        type Use = fn(&Arc<Registry>, &dyn Fn() -> Asks);
+        fn wait(registry: &Registry, asks: Asks) {
+            let waker = Waker::from(Arc::new(asks));
+            registry.wait(&Context::from_waker(&waker));
+        }
+        fn fail(registry: &Arc<Registry>, asks: Asks) {
+            let adopted = adopt(registry, &origin_of::<u8>());
+            assert!(adopted.begin_cleanup());
+            let error = HeldError::new(CleanupError::failed(asks), origin_of::<u8>());
+            adopted.end_job(Some(error));
+        }
+        let uses: [Use; 7] = [
+            |registry, asks| {
+                wait(registry, asks());
+                wait(registry, asks());
+                registry.stop_waiting();
+            },
+            |registry, asks| {
+                wait(registry, asks());
+                registry.wake();
+            },
+            |registry, asks| {
+                wait(registry, asks());
+                registry.close();
+            },
+            |registry, asks| {
+                fail(registry, asks());
+                drop(registry.take_errors());
+            },
+            |registry, asks| {
+                fail(registry, asks());
+                registry.close();
+            },
+            |registry, asks| {
+                let adopted = adopt(registry, &origin_of::<u8>());
+                assert!(adopted.begin_cleanup());
+                registry.close();
+                let error = HeldError::new(CleanupError::failed(asks()), origin_of::<u8>());
+                adopted.end_job(Some(error));
+            },
+            |registry, asks| {
+                let adopted = adopt(registry, &origin_of::<u8>());
+                assert!(adopted.begin_cleanup());
+                let waker = Waker::from(Arc::new(asks()));
+                assert!(adopted.wait(&Context::from_waker(&waker)));
+                drop(waker);
+                drop(registry.give_up());
+                adopted.end_job(None);
+            },
+        ];
+        for (number, use_it) in uses.into_iter().enumerate() {
+            let registry = Registry::without_tasks();
+            let answers = Arc::new(Answers::default());
+            use_it(&registry, &|| {
+                Asks(Arc::clone(&registry), Arc::clone(&answers))
+            });
+            assert!(answers.asked.load(Ordering::SeqCst) > 0, "{number}");
+            assert!(!answers.was_locked.load(Ordering::SeqCst), "{number}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_does_not_come_leaves_the_door_open() {
+        let registry = Registry::without_tasks();
+        let adopted = adopt(&registry, &origin_of::<u8>());
+        let polled = registry.poll_end(&Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        assert_eq!(registry.door.load(Ordering::SeqCst), OPEN);
+        adopted.end_in_place();
+    }
+
+    #[test]
+    fn whoever_waits_is_woken_by_the_end_of_the_last_value_once_and_then_forgotten() {
+        for is_last_by_number in [true, false] {
+            let registry = Registry::without_tasks();
+            let bell = Arc::new(Bell::default());
+            let waker = Waker::from(Arc::clone(&bell));
+            let context = Context::from_waker(&waker);
+            let mut adopted = [(); 2].map(|()| adopt(&registry, &origin_of::<u8>()));
+            if is_last_by_number {
+                adopted.reverse();
+            }
+            let mut rung = 0;
+            for adoption in adopted {
+                assert!(registry.poll_end(&context).is_pending());
+                adoption.end_in_place();
+                rung = bell.rung();
+            }
+            assert!(rung > 0);
+            // Each time the waker is taken, so nobody is woken twice for one end.
+            registry.wake();
+            assert_eq!(bell.rung(), rung);
+            assert!(registry.poll_end(&context).is_ready());
+            // The waker of a task keeps the task.
+            assert_eq!(Arc::strong_count(&bell), 2);
+        }
+    }
+
+    #[test]
+    fn a_reaper_that_is_dropped_forgets_who_waited() {
+        let registry = Registry::without_tasks();
+        let bell = Arc::new(Bell::default());
+        let waker = Waker::from(Arc::clone(&bell));
+        let _adopted = adopt(&registry, &origin_of::<u8>());
+        let polled = registry.poll_end(&Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        registry.close();
+        assert_eq!(Arc::strong_count(&bell), 2);
+    }
+
+    #[test]
+    fn values_are_named_in_the_order_of_their_adoption_and_not_of_their_places() {
+        let registry = Registry::without_tasks();
+        let origins = [origin_of::<u8>(), origin_of::<u16>(), origin_of::<u32>()];
+        let adopted = origins.each_ref().map(|origin| adopt(&registry, origin));
+        adopted.into_iter().for_each(Adoption::end_in_place);
+        let again = [2, 0, 1].map(|index: usize| origins[index].clone());
+        let _adopted = again.each_ref().map(|origin| adopt(&registry, origin));
+        assert_eq!(registry.give_up().in_use, again);
+    }
+
+    fn failed() -> HeldError<CleanupError> {
+        HeldError::new(CleanupError::RuntimeEnded, origin_of::<u8>())
+    }
+
+    /// Runs both at the same moment, again and again. Each round has a reaper of its own, with a place that the other thread
+    /// has kept, so that it adopts without the book.
+    fn race<A: Send, B>(
+        other: impl Fn(&Arc<Registry>, &ValueOrigin) -> A + Sync,
+        this: impl Fn(&Arc<Registry>) -> B,
+    ) -> impl Iterator<Item = (Arc<Registry>, A, B)> {
+        const ROUNDS: usize = 10_000;
+        // Each race gets the cores of a small machine for itself.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _one = lock(&ONE_AT_A_TIME);
+        let origin = origin_of::<u8>();
+        let arrived = AtomicUsize::new(0);
+        let arrive = |round: usize| {
+            arrived.fetch_add(1, Ordering::SeqCst);
+            let mut spins = 0;
+            while arrived.load(Ordering::SeqCst) < 2 * round {
+                spins += 1;
+                match spins % 100 {
+                    0 => thread::yield_now(),
+                    _ => spin_loop(),
+                }
+            }
+        };
+        let registries = Vec::from_iter((0..ROUNDS).map(|_| Registry::without_tasks()));
+        let in_turn = || (1..).zip(&registries);
+        let (of_other, of_this) = thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                let rounds = in_turn().map(|(round, registry)| {
+                    adopt(registry, &origin).end_in_place();
+                    arrive(round);
+                    other(registry, &origin)
+                });
+                Vec::from_iter(rounds)
+            });
+            let rounds = in_turn().map(|(round, registry)| {
+                arrive(round);
+                this(registry)
+            });
+            let of_this = Vec::from_iter(rounds);
+            (other.join().unwrap(), of_this)
+        });
+        let both = of_other.into_iter().zip(of_this);
+        let rounds = registries.into_iter().zip(both);
+        rounds.map(|(registry, (of_other, of_this))| (registry, of_other, of_this))
+    }
+
+    #[test]
+    fn an_adoption_that_races_with_the_end_is_waited_for_or_refused() {
+        let rounds = race(
+            |registry, origin| registry.admit(origin, None),
+            |registry| {
+                let bell = Arc::new(Bell::default());
+                let waker = Waker::from(Arc::clone(&bell));
+                let polled = registry.poll_end(&Context::from_waker(&waker));
+                (polled.is_ready(), bell)
+            },
+        );
+        for (_, adopted, (has_ended, bell)) in rounds {
+            assert_eq!(adopted.is_none(), has_ended);
+            if let Some(adopted) = adopted {
+                adopted.end_in_place();
+                assert!(bell.rung() > 0, "it waits, and nobody wakes it");
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_that_ends_while_somebody_begins_to_wait_wakes_that_one() {
+        let rounds = race(
+            |registry, origin| adopt(registry, origin).end_in_place(),
+            |registry| {
+                let bell = Arc::new(Bell::default());
+                let waker = Waker::from(Arc::clone(&bell));
+                let polled = registry.poll_empty(&Context::from_waker(&waker));
+                (polled.is_ready(), bell)
+            },
+        );
+        for (_, (), (is_empty, bell)) in rounds {
+            assert!(is_empty || bell.rung() > 0, "it waits, and nobody wakes it");
+        }
+    }
+
+    #[test]
+    fn an_adoption_that_races_with_a_deadline_is_named_or_refused() {
+        let rounds = race(
+            |registry, origin| registry.admit(origin, None),
+            |registry| registry.give_up().in_use.len(),
+        );
+        for (registry, adopted, named) in rounds {
+            assert_eq!(usize::from(adopted.is_some()), named);
+            assert_eq!(registry.len(), 0);
+        }
+    }
+
+    #[test]
+    fn a_job_that_races_with_a_deadline_is_counted_once() {
+        let rounds = race(
+            |registry, origin| {
+                let adopted = registry.admit(origin, None)?;
+                let begun = adopted.begin_cleanup();
+                adopted.end_job(None);
+                Some(begun)
+            },
+            |registry| {
+                // One that has failed before, because without an error nobody hears the number.
+                let mut book = lock(&registry.book);
+                book.errors.push(failed());
+                book.finished += 1;
+                drop(book);
+                let given_up = registry.give_up();
+                let total = given_up.errors.expect_err("one has failed").total() - 1;
+                (given_up.in_use.len(), total)
+            },
+        );
+        for (_, begun, named_and_counted) in rounds {
+            let expected = match begun {
+                Some(true) => (0, 1),
+                Some(false) => (1, 0),
+                None => (0, 0),
+            };
+            assert_eq!(named_and_counted, expected);
+        }
+    }
+
+    #[test]
+    fn an_error_that_races_with_the_end_is_returned_or_belongs_to_a_value_that_was_named() {
+        let rounds = race(
+            |registry, origin| {
+                let adopted = registry.admit(origin, None)?;
+                let begun = adopted.begin_cleanup();
+                let (_, late) = registry.finish_with(failed(), adopted.place());
+                // In a test it is no incident.
+                Some((begun, late.map(HeldError::into_inner).is_some()))
+            },
+            |registry| {
+                let given_up = registry.give_up();
+                let errors = given_up.errors.err();
+                let errors = errors.map_or(0, |errors| errors.len());
+                (
+                    errors,
+                    given_up.in_use.len() + given_up.being_cleaned_up.len(),
+                )
+            },
+        );
+        for (_, ended, (errors, named)) in rounds {
+            let late = ended.is_some_and(|(_, late)| late);
+            assert_eq!(errors + named, usize::from(ended.is_some()));
+            assert_eq!(usize::from(late), named);
         }
     }
 }
