@@ -206,6 +206,8 @@ mod tests {
     use std::io;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use async_trait::async_trait;
+
     use crate::reaper::registry::Registry;
     use crate::with::AsyncDropWith;
 
@@ -269,6 +271,17 @@ mod tests {
         assert_eq!((seen.load(Ordering::SeqCst), registry.len()), (1, 0));
     }
 
+    #[test]
+    fn a_value_whose_runtime_has_ended_is_there_until_it_was_dropped() {
+        let registry = Registry::without_tasks();
+        let seen = Arc::new(AtomicUsize::new(0));
+        let counts = Counts(Arc::clone(&registry), Arc::clone(&seen));
+        let guard = AsyncDropWith::new(counts, async |_| io::Result::Ok(()));
+        drop(job_of(&registry, guard).run());
+        assert_eq!((seen.load(Ordering::SeqCst), registry.len()), (1, 0));
+        assert!(registry.take_errors().is_some());
+    }
+
     struct PanicsInDrop;
 
     impl Drop for PanicsInDrop {
@@ -277,13 +290,24 @@ mod tests {
         }
     }
 
+    /// Its cleanup keeps something that is dropped with the cleanup, and not with the value.
+    #[derive(Debug)]
+    struct Endless;
+
+    #[async_trait]
+    impl AsyncDrop for Endless {
+        type Error = io::Error;
+
+        async fn async_drop_impl(&mut self) -> io::Result<()> {
+            let _in_the_middle = PanicsInDrop;
+            std::future::pending().await
+        }
+    }
+
     #[test]
     fn a_cleanup_that_panics_when_it_is_given_up_does_not_reach_the_runtime() {
         let registry = Registry::without_tasks();
-        let guard = AsyncDropWith::new((), async |()| {
-            let _in_the_middle = PanicsInDrop;
-            std::future::pending::<io::Result<()>>().await
-        });
+        let guard = AsyncDropGuard::new(Endless);
         let mut job = Box::pin(job_of(&registry, guard).run());
         let mut context = Context::from_waker(std::task::Waker::noop());
         assert!(job.as_mut().poll(&mut context).is_pending());

@@ -760,6 +760,13 @@ mod tests {
         let _one = lock(&ONE_AT_A_TIME);
         let origin = origin_of::<u8>();
         let arrived = AtomicUsize::new(0);
+        /// Nobody waits for a thread that has ended, so a panic in one ends the other, too.
+        struct Ends<'a>(&'a AtomicUsize);
+        impl Drop for Ends<'_> {
+            fn drop(&mut self) {
+                self.0.store(usize::MAX / 2, Ordering::SeqCst);
+            }
+        }
         let arrive = |round: usize| {
             arrived.fetch_add(1, Ordering::SeqCst);
             let mut spins = 0;
@@ -775,6 +782,7 @@ mod tests {
         let in_turn = || (1..).zip(&registries);
         let (of_other, of_this) = thread::scope(|scope| {
             let other = scope.spawn(|| {
+                let _ends = Ends(&arrived);
                 let rounds = in_turn().map(|(round, registry)| {
                     adopt(registry, &origin).end_in_place();
                     arrive(round);
@@ -782,6 +790,7 @@ mod tests {
                 });
                 Vec::from_iter(rounds)
             });
+            let _ends = Ends(&arrived);
             let rounds = in_turn().map(|(round, registry)| {
                 arrive(round);
                 this(registry)
@@ -811,6 +820,33 @@ mod tests {
                 adopted.end_in_place();
                 assert!(bell.rung() > 0, "it waits, and nobody wakes it");
             }
+        }
+    }
+
+    #[test]
+    fn no_value_is_in_use_at_the_moment_of_the_end() {
+        let rounds = race(
+            |registry, origin| {
+                // One value after the other, until there is no reaper for it.
+                while let Some(adopted) = registry.admit(origin, None) {
+                    for _ in 0..10 {
+                        if registry.has_ended() {
+                            return Some(adopted);
+                        }
+                    }
+                    adopted.end_in_place();
+                }
+                None
+            },
+            |registry| {
+                let context = Context::from_waker(Waker::noop());
+                while registry.poll_end(&context).is_pending() {
+                    thread::yield_now();
+                }
+            },
+        );
+        for (_, in_use, ()) in rounds {
+            assert!(in_use.is_none());
         }
     }
 
