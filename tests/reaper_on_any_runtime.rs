@@ -305,6 +305,29 @@ fn rp14_every_cleanup_is_counted_in_whatever_thread_it_ends() {
     }
 }
 
+/// It may have something whose `Drop` panics, and that may be dropped in a hand-over, if it drops the reaper itself.
+#[test]
+fn rp16_a_spawner_that_panics_in_its_own_drop_stops_no_drop() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("no executor");
+        }
+    }
+    let ((), _incidents) = record(|| {
+        let owner: Arc<Mutex<Option<AsyncDropGuard<AsyncDropReaper>>>> = Arc::default();
+        let (bomb, reaper) = (Bomb, Arc::clone(&owner));
+        let spawner = move |_| {
+            let _bomb = &bomb;
+            drop(reaper.lock().unwrap().take());
+        };
+        let reaper = AsyncDropReaper::builder().spawner(spawner).build();
+        let adopted = reaper.adopt(ada(&Diary::default()));
+        *owner.lock().unwrap() = Some(reaper);
+        drop(adopted);
+    });
+}
+
 #[test]
 fn rp16_without_a_spawner_and_a_runtime_the_builder_panics() {
     let message = message_of_panic(|| AsyncDropReaper::builder().build());

@@ -57,7 +57,12 @@ impl Adoption {
         let (before, late) = match error {
             None => (self.0.finish(), None),
             Some(error) => match self.registry() {
-                Some(registry) => registry.finish_with(error, &self.0),
+                Some(registry) => {
+                    let finished = registry.finish_with(error, &self.0);
+                    // It may be the last that has the spawner.
+                    contain_panic(move || drop(registry));
+                    finished
+                }
                 None => (self.0.finish(), Some(error)),
             },
         };
@@ -70,7 +75,8 @@ impl Adoption {
     fn leave(self, before: State) {
         if before.is_watched() {
             if let Some(registry) = self.registry() {
-                registry.wake();
+                // Whoever is woken may drop the reaper, and this may be the last that has its spawner.
+                contain_panic(move || registry.wake());
             }
         }
         if before.is_noted() {

@@ -71,12 +71,14 @@ where
         Some(registry) if adoption.begin_cleanup() => {
             let job = Job(Some((adopted, adoption)));
             // Spawners and subscribers are code of others, and a hand-over must not panic.
-            contain_panic(|| Tasks::run(&registry, job.run()));
+            contain_panic(move || Tasks::run(&registry, job.run()));
         }
         _ => {
             adopted.report();
             // asyncdrop: allow(dropped-inside): the guard was reported just now, so its drop has nothing to say
             contain_panic(|| drop(adopted));
+            // It may have left a name in its place.
+            adoption.end_in_place();
         }
     }
 }
@@ -280,6 +282,19 @@ mod tests {
         drop(job_of(&registry, guard).run());
         assert_eq!((seen.load(Ordering::SeqCst), registry.len()), (1, 0));
         assert!(registry.take_errors().is_some());
+    }
+
+    #[test]
+    fn a_value_that_its_reaper_does_not_take_over_gives_its_name_back() {
+        let name: Name = Arc::new("ada".into());
+        let registry = Registry::without_tasks();
+        let guard = AsyncDropWith::new((), async |()| io::Result::Ok(()));
+        let adopted = Box::new(Adopted::new(guard, Some(Arc::clone(&name))));
+        let origin = ValueOrigin::of::<()>(adopted.guard.created_at());
+        let adoption = registry.admit(&origin, Some(&name)).unwrap();
+        registry.close();
+        hand_over(adoption, adopted);
+        assert_eq!(Arc::strong_count(&name), 1);
     }
 
     struct PanicsInDrop;

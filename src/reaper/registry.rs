@@ -158,6 +158,8 @@ impl Registry {
                 if before.is_watched() {
                     self.wake();
                 }
+                // If the reaper has ended, nobody uses the place again.
+                drop(place.take_notes());
                 self.admit_with_book(Some(place), origin, name, order)
             }
             // A shutdown has seen the value, so it was adopted before that.
@@ -213,7 +215,11 @@ impl Registry {
     /// How many values there are.
     pub(super) fn len(&self) -> usize {
         let book = lock(&self.book);
-        let pending = book.places().filter(|place| place.state().is_pending());
+        // After the end a value that is in use is one that was just refused, and is about to retreat.
+        let has_ended = self.has_ended();
+        let is_there =
+            |state: State| state.is_pending() && !(has_ended && state.stage() == Stage::InUse);
+        let pending = book.places().filter(|place| is_there(place.state()));
         pending.count()
     }
 
@@ -864,6 +870,23 @@ mod tests {
         for (_, (), (is_empty, bell)) in rounds {
             assert!(is_empty || bell.rung() > 0, "it waits, and nobody wakes it");
         }
+    }
+
+    #[test]
+    fn a_value_that_is_about_to_be_refused_is_not_counted_and_leaves_no_name() {
+        let registry = Registry::without_tasks();
+        let origin = origin_of::<u8>();
+        adopt(&registry, &origin).end_in_place();
+        registry.close();
+        let (place, order) = vacant::take(&registry, &origin);
+        let place = place.expect("the thread has kept it");
+        place.occupy(order, None);
+        assert_eq!(registry.len(), 0);
+        place.vacate();
+        vacant::keep(place);
+        let name: Name = Arc::new("ada".into());
+        assert!(registry.admit(&origin, Some(&name)).is_none());
+        assert_eq!(Arc::strong_count(&name), 1);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::mem;
 use std::sync::{Arc, Weak};
 
 use crate::origin::ValueOrigin;
+use crate::panics::contain_panic;
 use crate::reaper::place::Place;
 use crate::reaper::registry::Registry;
 
@@ -70,7 +71,8 @@ fn give_back(mut places: Vec<Arc<Place>>) {
         let (of_it, others) = places.into_iter().partition(is_of_it);
         places = others;
         if let Some(registry) = registry.upgrade() {
-            registry.take_back(of_it);
+            // It may be the last that has the spawner, and at the end of a thread a panic would abort the program.
+            contain_panic(move || registry.take_back(of_it));
         }
     }
 }
