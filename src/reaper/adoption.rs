@@ -79,6 +79,12 @@ impl Adoption {
                 contain_panic(move || registry.wake());
             }
         }
+        if matches!(before.stage(), Stage::GivenUp | Stage::Released) {
+            // The end of the reaper may be about to read whose place this is, so it stays as it is until that is done.
+            if let Some(registry) = self.registry() {
+                contain_panic(move || registry.wait_for_book());
+            }
+        }
         if before.is_noted() {
             // The last waker of a task may drop the task, and what that owns.
             contain_panic(|| drop(self.0.take_notes()));

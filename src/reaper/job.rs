@@ -67,18 +67,21 @@ where
     T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
 {
     // If the reaper has ended, there is none, or it doesn't take the value over.
-    match adoption.registry() {
+    let registry = adoption.registry();
+    match registry {
         Some(registry) if adoption.begin_cleanup() => {
             let job = Job(Some((adopted, adoption)));
             // Spawners and subscribers are code of others, and a hand-over must not panic.
             contain_panic(move || Tasks::run(&registry, job.run()));
         }
-        _ => {
+        ended => {
             adopted.report();
             // asyncdrop: allow(dropped-inside): the guard was reported just now, so its drop has nothing to say
             contain_panic(|| drop(adopted));
             // It may have left a name in its place.
             adoption.end_in_place();
+            // It may be the last that has the spawner.
+            contain_panic(move || drop(ended));
         }
     }
 }

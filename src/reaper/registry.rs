@@ -192,6 +192,11 @@ impl Registry {
         }
     }
 
+    /// Waits until whoever has the book has put it away.
+    pub(super) fn wait_for_book(&self) {
+        drop(lock(&self.book));
+    }
+
     /// The cleanup of a value ends with an error. Returns that if nobody will ask for it any more.
     pub(super) fn finish_with(
         &self,
@@ -227,8 +232,11 @@ impl Registry {
     pub(super) fn show(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mut in_use, mut being_cleaned_up) = (0, 0);
         let book = lock(&self.book);
+        let has_ended = self.has_ended();
         for place in book.places() {
             match place.state().stage() {
+                // See `len`.
+                Stage::InUse if has_ended => {}
                 Stage::InUse => in_use += 1,
                 Stage::CleaningUp | Stage::Ending | Stage::GivenUp => being_cleaned_up += 1,
                 Stage::Vacant | Stage::Released => {}
@@ -568,7 +576,7 @@ mod tests {
         adopt(&registry, &origin).end_in_place();
         registry.door.store(HELD, Ordering::SeqCst);
         let _adopted = adopt(&registry, &origin);
-        assert_eq!(places(&registry), (1, 1));
+        assert_eq!(places(&registry), (AT_A_TIME, 1));
         assert_eq!(registry.give_up().in_use, [origin]);
     }
 
@@ -886,6 +894,28 @@ mod tests {
         vacant::keep(place);
         let name: Name = Arc::new("ada".into());
         assert!(registry.admit(&origin, Some(&name)).is_none());
+        assert_eq!(Arc::strong_count(&name), 1);
+    }
+
+    #[test]
+    fn a_value_that_goes_while_the_end_names_it_keeps_its_name_until_that_is_done() {
+        let registry = Registry::without_tasks();
+        let name: Name = Arc::new("ada".into());
+        let adopted = registry.admit(&origin_of::<u8>(), Some(&name)).unwrap();
+        let book = lock(&registry.book);
+        registry.door.store(ENDED, Ordering::SeqCst);
+        let place = book.places.iter().flatten().next().cloned().unwrap();
+        assert!(place.give_up().stage() == Stage::InUse);
+        thread::scope(|scope| {
+            scope.spawn(|| adopted.end_in_place());
+            while place.state().stage() != Stage::Vacant {
+                thread::yield_now();
+            }
+            thread::sleep(Duration::from_millis(20));
+            let named = place.origin();
+            drop(book);
+            assert_eq!(named.name(), Some("ada"));
+        });
         assert_eq!(Arc::strong_count(&name), 1);
     }
 

@@ -181,7 +181,7 @@ impl ShutdownError {
         })
     }
 
-    /// Lends you the values that were still in use at the deadline, in the order of their adoption.
+    /// Lends you the values that were still in use at the deadline, those of one thread in the order of their adoption.
     ///
     /// # Examples
     ///
@@ -208,7 +208,7 @@ impl ShutdownError {
         &self.in_use
     }
 
-    /// Lends you the values whose cleanup in the reaper had not finished at the deadline, in the order of their adoption.
+    /// Lends you the values whose cleanup in the reaper had not finished at the deadline, those of one thread in the order of their adoption.
     ///
     /// # Examples
     ///
