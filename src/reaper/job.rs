@@ -347,7 +347,9 @@ mod tests {
         let size = size_of_val(&job);
         #[cfg(feature = "tracing")]
         let size = size - size_of::<tracing::Span>();
-        assert!(size <= 88, "{size}");
+        // The module for tests has a counter around each cleanup.
+        let limit = if cfg!(feature = "testing") { 128 } else { 88 };
+        assert!(size <= limit, "{size}");
         futures::executor::block_on(job);
     }
 }
