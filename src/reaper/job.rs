@@ -304,7 +304,7 @@ mod tests {
 
     impl Drop for PanicsInDrop {
         fn drop(&mut self) {
-            panic!("as a guard does");
+            panic!("dropped badly");
         }
     }
 
