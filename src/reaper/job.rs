@@ -156,6 +156,7 @@ where
             adopted.report();
             error.get_or_insert_with(|| HeldError::new(CleanupError::RuntimeEnded, origin));
         }
+        // asyncdrop: allow(dropped-inside): the guard was cleaned up, reported or abandoned just now
         contain_panic(|| drop(adopted));
         adoption.end_job(error);
     }

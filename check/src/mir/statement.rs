@@ -210,6 +210,16 @@ fn operand(text: &str) -> Option<Operand> {
     (!reads_a_local).then(|| Operand::Const(text.to_owned()))
 }
 
+/// What stands behind the `&` of each way to borrow.
+const BORROWS: [&str; 6] = [
+    "mut ",
+    "raw const (fake) ",
+    "raw const ",
+    "raw mut ",
+    "fake ",
+    "fake shallow ",
+];
+
 fn value(text: &str) -> Option<Value> {
     let text = text.strip_prefix("no_retag ").unwrap_or(text);
     // Older versions ask a slice for its length in this way, which moves nothing.
@@ -220,7 +230,7 @@ fn value(text: &str) -> Option<Value> {
         return Some(Value::Build(thread_local.to_owned(), Vec::new()));
     }
     if let Some(borrowed) = text.strip_prefix('&') {
-        let borrowed = ["mut ", "raw const ", "raw mut ", "fake ", "fake shallow "]
+        let borrowed = BORROWS
             .iter()
             .find_map(|kind| borrowed.strip_prefix(kind))
             .unwrap_or(borrowed);
