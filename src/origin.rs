@@ -46,6 +46,13 @@ pub struct ValueOrigin {
 /// One word, and shared: a reaper has one of these for each value that it has adopted, and hardly any of them has a name.
 pub(crate) type Name = Arc<Cow<'static, str>>;
 
+/// A `T` without a name, whose guard was created where this is called.
+#[cfg(test)]
+#[track_caller]
+pub(crate) fn origin_of<T>() -> ValueOrigin {
+    ValueOrigin::of::<T>(Location::caller())
+}
+
 impl ValueOrigin {
     /// A `T` without a name, whose guard was created at `location`.
     pub(crate) fn of<T: ?Sized>(location: &'static Location<'static>) -> Self {

@@ -1,4 +1,4 @@
-//! What the one who has an adopted value has of its reaper: the owner first, and then perhaps a job.
+//! What belongs to an adopted value wherever that is: with its owner at first, and then perhaps in a job.
 
 use std::sync::Arc;
 use std::task::Context;
@@ -18,7 +18,7 @@ impl Adoption {
         Self(place)
     }
 
-    /// The reaper, unless it has ended and nobody can reach it any more.
+    /// The reaper, unless it has ended and can't be reached any more.
     pub(super) fn registry(&self) -> Option<Arc<Registry>> {
         self.0.registry().upgrade()
     }
@@ -53,37 +53,35 @@ impl Adoption {
     }
 
     /// The reaper has come to the end of the cleanup.
-    pub(super) fn end_job(self, error: Option<HeldError<CleanupError>>) {
-        let (before, late) = match error {
-            None => (self.0.finish(), None),
-            Some(error) => match self.registry() {
-                Some(registry) => {
-                    let finished = registry.finish_with(error, &self.0);
-                    // It may be the last that has the spawner.
-                    contain_panic(move || drop(registry));
-                    finished
-                }
-                None => (self.0.finish(), Some(error)),
-            },
+    pub(super) fn end_job(self, mut error: Option<HeldError<CleanupError>>) {
+        let before = match &mut error {
+            None => None,
+            held => self.with_registry(|registry| registry.finish_with(held, &self.0)),
         };
+        let before = before.unwrap_or_else(|| self.0.finish());
         self.leave(before);
-        // Nobody will ask an ended reaper for its errors, so it becomes an incident.
-        contain_panic(|| drop(late));
+        // An ended reaper is not asked for its errors, so one that comes late becomes an incident.
+        contain_panic(|| drop(error));
+    }
+
+    /// Calls `f` with the reaper, if there is one.
+    ///
+    /// This may be its last owner, and what goes with it is a spawner of the user's, whose `Drop` may panic.
+    fn with_registry<R>(&self, f: impl FnOnce(&Registry) -> R) -> Option<R> {
+        let registry = self.registry()?;
+        let result = f(&registry);
+        contain_panic(move || drop(registry));
+        Some(result)
     }
 
     #[inline]
     fn leave(self, before: State) {
         if before.is_watched() {
-            if let Some(registry) = self.registry() {
-                // Whoever is woken may drop the reaper, and this may be the last that has its spawner.
-                contain_panic(move || registry.wake());
-            }
+            self.with_registry(Registry::wake);
         }
         if matches!(before.stage(), Stage::GivenUp | Stage::Released) {
             // The end of the reaper may be about to read whose place this is, so it stays as it is until that is done.
-            if let Some(registry) = self.registry() {
-                contain_panic(move || registry.wait_for_book());
-            }
+            self.with_registry(Registry::wait_for_book);
         }
         if before.is_noted() {
             // The last waker of a task may drop the task, and what that owns.

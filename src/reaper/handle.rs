@@ -9,7 +9,6 @@ use std::sync::Arc;
 use crate::async_drop::AsyncDrop;
 use crate::cleanup_error::CleanupErrors;
 use crate::guard::AsyncDropGuard;
-use crate::origin::ValueOrigin;
 use crate::reaper::AsyncDropReaper;
 use crate::reaper::job::{Adopted, hand_over};
 use crate::reaper::reaped::Reaped;
@@ -150,8 +149,8 @@ impl ReaperHandle {
         let adoption = if adopted.guard.is_dropped() {
             None
         } else {
-            let origin = ValueOrigin::of::<T>(adopted.guard.created_at());
-            self.registry.admit(&origin, adopted.name.as_ref())
+            self.registry
+                .admit(&adopted.unnamed_origin(), adopted.name.as_ref())
         };
         Reaped::new(adopted, adoption, hand_over)
     }

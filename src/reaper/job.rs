@@ -41,8 +41,13 @@ impl<T: Debug> Adopted<T> {
         }
     }
 
+    /// What it has in common with the other values of its kind.
+    pub(super) fn unnamed_origin(&self) -> ValueOrigin {
+        ValueOrigin::of::<T>(self.guard.created_at())
+    }
+
     pub(super) fn origin(&self) -> ValueOrigin {
-        let origin = ValueOrigin::of::<T>(self.guard.created_at());
+        let origin = self.unnamed_origin();
         match &self.name {
             Some(name) => origin.named(Arc::clone(name)),
             None => origin,
@@ -237,7 +242,7 @@ mod tests {
         let guard = AsyncDropWith::new((), close);
         let adopted = Box::new(Adopted::new(guard, Some(Arc::clone(&name))));
         // A reaper is asked without the name, which would otherwise stay with the kind.
-        let origin = ValueOrigin::of::<()>(adopted.guard.created_at());
+        let origin = adopted.unnamed_origin();
         let adoption = registry.admit(&origin, Some(&name)).unwrap();
         assert!(adoption.begin_cleanup());
         assert_eq!(Arc::strong_count(&name), 3);
@@ -294,7 +299,7 @@ mod tests {
         let registry = Registry::without_tasks();
         let guard = AsyncDropWith::new((), async |()| io::Result::Ok(()));
         let adopted = Box::new(Adopted::new(guard, Some(Arc::clone(&name))));
-        let origin = ValueOrigin::of::<()>(adopted.guard.created_at());
+        let origin = adopted.unnamed_origin();
         let adoption = registry.admit(&origin, Some(&name)).unwrap();
         registry.close();
         hand_over(adoption, adopted);

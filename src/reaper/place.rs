@@ -1,4 +1,4 @@
-//! Where a reaper writes down what has become of one value.
+//! The place in which a reaper writes down what has become of one value.
 //!
 //! That is one atomic number, and every change of it is one step.
 //! So the owner of the value, its job and a shutdown never wait for each other: the first of them decides, and the others see it.
@@ -74,7 +74,7 @@ pub(super) enum Stage {
 pub(super) struct State(usize);
 
 const STAGE: usize = 0b111;
-/// Somebody waits until the value has gone.
+/// A task waits until the value has gone.
 const WATCHED: usize = 1 << 3;
 /// There may be notes.
 const NOTED: usize = 1 << 4;
@@ -149,7 +149,7 @@ impl Place {
         self.number
     }
 
-    /// Writes down a value that is in use. The place must be vacant, and nobody else may use it.
+    /// Writes down a value that is in use. The place must be vacant, and the caller's alone.
     #[inline]
     pub(super) fn occupy(&self, order: usize, name: Option<&Name>) {
         self.order.store(order, Ordering::Relaxed);
@@ -211,7 +211,7 @@ impl Place {
         });
     }
 
-    /// Marks a value that the reaper waits for, so that its end wakes the one who waits. `false` if there is none.
+    /// Marks a value that the reaper waits for, so that its end wakes the task that waits. `false` if there is none.
     pub(super) fn watch(&self) -> bool {
         self.step(|state| state.is_pending().then_some(State(state.0 | WATCHED)))
             .is_ok()
@@ -235,7 +235,7 @@ impl Place {
             let before = self.notes().get_or_insert_default().job.replace(waker);
             drop(before);
         }
-        // After the waker is there, so whoever gives the job up from now on finds it.
+        // After the waker is there, so a shutdown that gives the job up from now on finds it.
         let before = State(self.state.fetch_or(NOTED, Ordering::SeqCst));
         before.stage() == Stage::CleaningUp
     }
@@ -248,7 +248,7 @@ impl Place {
         self.order.load(Ordering::Relaxed)
     }
 
-    /// Where the value comes from.
+    /// The type of the value, the line of its guard, and its name.
     pub(super) fn origin(&self) -> ValueOrigin {
         let origin = self.kind.origin.clone();
         let notes = self.notes();
@@ -295,15 +295,15 @@ mod tests {
     use super::Stage::{CleaningUp, Ending, GivenUp, InUse, Released, Vacant};
     use super::*;
 
-    use std::panic::Location;
     use std::task::Wake;
+
+    use crate::origin::origin_of;
 
     const STAGES: [Stage; 6] = [Vacant, InUse, CleaningUp, Ending, GivenUp, Released];
     const BOTH: usize = WATCHED | NOTED;
 
     fn place_in(state: usize) -> Place {
-        let origin = ValueOrigin::of::<u8>(Location::caller());
-        let kind = Kind::new(&origin, &Registry::without_tasks());
+        let kind = Kind::new(&origin_of::<u8>(), &Registry::without_tasks());
         let place = Place::new(0, Arc::new(kind));
         place.state.store(state, Ordering::SeqCst);
         place
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_takes_the_count_changes_nothing_else() {
+    fn taking_the_count_changes_nothing_else() {
         let expected = STAGES.map(|stage| (3, stage, BOTH, 0));
         assert_eq!(each(Place::take_finished), expected);
     }

@@ -1,8 +1,8 @@
 //! Which values a reaper has adopted, and what has become of them. It knows no runtime.
 //!
-//! Each value has a [`Place`], in which the one who has the value writes what becomes of it, and only a thread that needs a
-//! new place comes past the book of all places.
-//! What must be true of all values at the same moment (none is left, these are left) is decided by whoever has that book.
+//! Each value has a [`Place`], and its owner or its job writes down there what becomes of it.
+//! A thread only opens the book of all places if it needs a new one.
+//! What must be true of all values at the same moment (none is left, these are left) is decided while the book is locked.
 //!
 //! No code of others runs while the book is locked, so no `Debug`, no `Drop` of a value or of an error, and no waker.
 
@@ -37,7 +37,7 @@ pub(super) struct Registry {
 
 /// Values are adopted, and a thread that has a place for one need not ask.
 const OPEN: u8 = 0;
-/// Whoever has the book looks whether there are values. To adopt one, a thread waits for the book.
+/// The book is open, because a shutdown looks for values. A thread that wants to adopt one waits for the book.
 const HELD: u8 = 1;
 /// The reaper has ended: no value is adopted any more, and none is taken over.
 const ENDED: u8 = 2;
@@ -49,10 +49,10 @@ const AT_A_TIME: usize = 32;
 struct Book {
     /// By their numbers, without the spare ones.
     places: Vec<Option<Arc<Place>>>,
-    /// Places that no thread has. Nobody else has these.
+    /// Places that no thread has, so each has one owner.
     spare: Vec<Arc<Place>>,
     kinds: Vec<Arc<Kind>>,
-    /// How many places there are up to the last value that somebody waits for.
+    /// How many places there are up to the last value that was marked by `watch_one`.
     watched: usize,
     /// How many cleanups of the reaper's have come to an end in places that were given back.
     finished: usize,
@@ -71,7 +71,7 @@ impl Book {
             self.spare.extend(made.rev());
         }
         let mut place = self.spare.pop().expect("there are some now");
-        let spare = Arc::get_mut(&mut place).expect("nobody else has a spare place");
+        let spare = Arc::get_mut(&mut place).expect("a spare place has one owner");
         *spare = Place::new(spare.number(), kind);
         self.places[place.number()] = Some(Arc::clone(&place));
         place
@@ -98,7 +98,7 @@ impl Book {
         self.places.iter().flatten().map(|place| &**place)
     }
 
-    /// Marks a value that is there, so that its end wakes the one who waits. `false` if there is none.
+    /// Marks a value that is there, so that its end wakes the task that waits. `false` if there is none.
     ///
     /// It begins at the last one that it has marked, and comes to those above it at the end.
     /// So if very many values go one by one, it doesn't look at all of their places each time.
@@ -149,7 +149,7 @@ impl Registry {
             return self.admit_with_book(None, origin, name, order);
         };
         place.occupy(order, name);
-        // Whoever has the book closes the door first and looks at the places after that, so one of the two sees the other.
+        // A shutdown first closes the door and then looks at the places, so one of the two sees the other.
         if self.door.load(Ordering::SeqCst) == OPEN {
             return Some(Adoption::new(place));
         }
@@ -158,7 +158,7 @@ impl Registry {
                 if before.is_watched() {
                     self.wake();
                 }
-                // If the reaper has ended, nobody uses the place again.
+                // If the reaper has ended, the place is not used again.
                 drop(place.take_notes());
                 self.admit_with_book(Some(place), origin, name, order)
             }
@@ -192,25 +192,24 @@ impl Registry {
         }
     }
 
-    /// Waits until whoever has the book has put it away.
+    /// Waits until the book is free.
     pub(super) fn wait_for_book(&self) {
         drop(lock(&self.book));
     }
 
-    /// The cleanup of a value ends with an error. Returns that if nobody will ask for it any more.
+    /// The cleanup of a value ends with an error, which is taken unless the reaper has ended, because then it is too late for it.
     pub(super) fn finish_with(
         &self,
-        error: HeldError<CleanupError>,
+        error: &mut Option<HeldError<CleanupError>>,
         place: &Place,
-    ) -> (State, Option<HeldError<CleanupError>>) {
-        // With the book, because whoever takes the errors has that: either the error is among them, or the value was named.
+    ) -> State {
+        // The errors are only asked for with the book, so either this one is among them, or the value was named.
         let mut book = lock(&self.book);
         let before = place.finish();
-        if self.has_ended() {
-            return (before, Some(error));
+        if !self.has_ended() {
+            book.errors.extend(error.take());
         }
-        book.errors.push(error);
-        (before, None)
+        before
     }
 
     fn has_ended(&self) -> bool {
@@ -219,29 +218,30 @@ impl Registry {
 
     /// How many values there are.
     pub(super) fn len(&self) -> usize {
-        let book = lock(&self.book);
-        // After the end a value that is in use is one that was just refused, and is about to retreat.
-        let has_ended = self.has_ended();
-        let is_there =
-            |state: State| state.is_pending() && !(has_ended && state.stage() == Stage::InUse);
-        let pending = book.places().filter(|place| is_there(place.state()));
-        pending.count()
+        let (in_use, being_cleaned_up) = self.count(&lock(&self.book));
+        in_use + being_cleaned_up
     }
 
-    /// Counts with the book and writes without it: the writer is code of others, which may wait, or use the reaper itself.
-    pub(super) fn show(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// How many values are in use, and how many the reaper is cleaning up.
+    fn count(&self, book: &Book) -> (usize, usize) {
         let (mut in_use, mut being_cleaned_up) = (0, 0);
-        let book = lock(&self.book);
         let has_ended = self.has_ended();
         for place in book.places() {
             match place.state().stage() {
-                // See `len`.
+                // It was just refused, and is about to retreat.
                 Stage::InUse if has_ended => {}
                 Stage::InUse => in_use += 1,
                 Stage::CleaningUp | Stage::Ending | Stage::GivenUp => being_cleaned_up += 1,
                 Stage::Vacant | Stage::Released => {}
             }
         }
+        (in_use, being_cleaned_up)
+    }
+
+    /// Counts with the book and writes without it: the writer is code of others, which may wait, or use the reaper itself.
+    pub(super) fn show(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let book = lock(&self.book);
+        let (in_use, being_cleaned_up) = self.count(&book);
         let errors = book.errors.len();
         drop(book);
         f.debug_struct(name)
@@ -397,16 +397,12 @@ mod tests {
 
     use std::error::Error;
     use std::hint::spin_loop;
-    use std::panic::Location;
     use std::sync::atomic::{AtomicBool, AtomicUsize};
     use std::sync::mpsc;
     use std::task::Wake;
     use std::thread;
 
-    #[track_caller]
-    fn origin_of<T>() -> ValueOrigin {
-        ValueOrigin::of::<T>(Location::caller())
-    }
+    use crate::origin::origin_of;
 
     fn adopt(registry: &Arc<Registry>, origin: &ValueOrigin) -> Adoption {
         registry.admit(origin, None).expect("it has not ended")
@@ -774,7 +770,7 @@ mod tests {
         let _one = lock(&ONE_AT_A_TIME);
         let origin = origin_of::<u8>();
         let arrived = AtomicUsize::new(0);
-        /// Nobody waits for a thread that has ended, so a panic in one ends the other, too.
+        /// After this the other thread doesn't wait any more, so a panic in one ends both.
         struct Ends<'a>(&'a AtomicUsize);
         impl Drop for Ends<'_> {
             fn drop(&mut self) {
@@ -967,7 +963,8 @@ mod tests {
             |registry, origin| {
                 let adopted = registry.admit(origin, None)?;
                 let begun = adopted.begin_cleanup();
-                let (_, late) = registry.finish_with(failed(), adopted.place());
+                let mut late = Some(failed());
+                registry.finish_with(&mut late, adopted.place());
                 // In a test it is no incident.
                 Some((begun, late.map(HeldError::into_inner).is_some()))
             },

@@ -1,6 +1,6 @@
 //! The places that a thread's values have left.
 //!
-//! The thread's next values come there. Nobody else has to be asked for that, so threads that share a reaper rarely meet.
+//! The thread's next values come there, and that concerns no other thread, so threads that share a reaper rarely meet.
 
 use std::cell::RefCell;
 use std::mem;
@@ -96,15 +96,10 @@ impl Drop for OfThread {
 mod tests {
     use super::*;
 
-    use std::panic::Location;
     use std::thread;
 
+    use crate::origin::origin_of;
     use crate::reaper::place::Kind;
-
-    #[track_caller]
-    fn origin_of<T>() -> ValueOrigin {
-        ValueOrigin::of::<T>(Location::caller())
-    }
 
     /// In a thread of its own, because what a thread keeps depends on what it has kept before.
     fn in_new_thread(test: fn()) {
