@@ -1374,6 +1374,7 @@ fn rp11_no_task_is_left_behind_by_the_end_of_a_reaper() {
         for _ in 0..100 {
             drop(reaper.adopt(AsyncDropGuard::new(Slow(Diary::default()))));
         }
+        let_tasks_run().await;
         assert_eq!(alive_tasks(), 100);
         reaper.async_drop().await.unwrap();
         assert_eq!(alive_tasks(), 0);
