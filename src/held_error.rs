@@ -31,6 +31,11 @@ impl<E: Debug> HeldError<E> {
         Self::new(error, ValueOrigin::of::<T>(created_at))
     }
 
+    pub(crate) fn get(&self) -> &E {
+        let held = self.0.as_ref().expect("only those that own it take it");
+        held.error.get()
+    }
+
     pub(crate) fn into_inner(self) -> E {
         self.into_parts().1
     }

@@ -972,6 +972,25 @@ fn rp8_a_value_that_is_adopted_after_the_end_can_be_ended_in_place() {
     });
 }
 
+/// Nobody asks the reaper any more, so only its guard can report the value.
+#[test]
+fn rp8_a_value_pending_when_the_runtime_ends_after_the_reaper_is_one_incident() {
+    let ((), incidents) = record(|| {
+        let diary = Diary::default();
+        let runtime = runtime();
+        runtime.block_on(async {
+            let reaper = AsyncDropReaper::new();
+            drop(reaper.adopt(endless(&diary)));
+            let_tasks_run().await;
+            drop(reaper);
+        });
+        drop(runtime);
+        diary.assert_reads(&["ada cleanup begins", "ada dropped"]);
+    });
+    let kinds: Vec<_> = incidents.iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, [IncidentKind::Forgotten, IncidentKind::Interrupted]);
+}
+
 #[test]
 fn rp8_values_pending_when_the_runtime_ends_are_incidents_and_errors() {
     let ((), incidents) = record(|| {

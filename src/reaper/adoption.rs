@@ -60,8 +60,16 @@ impl Adoption {
         };
         let before = before.unwrap_or_else(|| self.0.finish());
         self.leave(before);
+        let Some(late) = error else {
+            return;
+        };
         // An ended reaper is not asked for its errors, so one that comes late becomes an incident.
-        contain_panic(|| drop(error));
+        if matches!(late.get(), CleanupError::RuntimeEnded) {
+            // The guard of the value has just reported that.
+            drop(late.into_inner());
+        } else {
+            contain_panic(|| drop(late));
+        }
     }
 
     /// Calls `f` with the reaper, if there is one.
