@@ -25,6 +25,7 @@ mod large_values;
 mod line_server;
 mod readme;
 mod reaper;
+mod reaper_bursts;
 mod reaper_callbacks;
 mod reaper_on_any_runtime;
 mod reaper_what_can_be_asked;

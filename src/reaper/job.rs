@@ -17,7 +17,7 @@ use crate::held_error::HeldError;
 use crate::origin::{Name, ValueOrigin};
 use crate::panics::{Panic, contain_panic};
 use crate::reaper::adoption::Adoption;
-use crate::reaper::tasks::Tasks;
+use crate::reaper::tasks::{HandedOver, Spawner, Tasks, Turn};
 
 /// A guarded value that was adopted, with what is known of it.
 ///
@@ -26,7 +26,7 @@ use crate::reaper::tasks::Tasks;
 pub(super) struct Adopted<T: Debug> {
     pub(super) guard: AsyncDropGuard<T>,
     pub(super) name: Option<Name>,
-    /// The span that the value was adopted in.
+    /// The span that the value was adopted in, and from the hand-over on that of its cleanup.
     #[cfg(feature = "tracing")]
     pub(super) span: tracing::Span,
 }
@@ -54,6 +54,19 @@ impl<T: Debug> Adopted<T> {
         }
     }
 
+    /// The cleanup, in its span. A panic in it is its result.
+    fn clean_up(&mut self) -> impl Future<Output = Result<Result<(), T::Error>, Panic>> + Send
+    where
+        T: AsyncDrop + Send,
+    {
+        #[cfg(feature = "tracing")]
+        let span = self.span.clone();
+        let cleanup = AssertUnwindSafe(self.guard.async_drop()).catch_unwind();
+        #[cfg(feature = "tracing")]
+        let cleanup = tracing::Instrument::instrument(cleanup, span);
+        cleanup
+    }
+
     /// Reports a value that will not be cleaned up, in a place that must not panic.
     pub(super) fn report(&mut self) {
         let name = self.name.take();
@@ -75,9 +88,8 @@ where
     let registry = adoption.registry();
     match registry {
         Some(registry) if adoption.begin_cleanup() => {
-            let job = Job(Some((adopted, adoption)));
-            // Spawners and subscribers are code of others, and a hand-over must not panic.
-            contain_panic(move || Tasks::run(&registry, job.run()));
+            Tasks::run(&registry, adopted, adoption);
+            contain_panic(move || drop(registry));
         }
         ended => {
             adopted.report();
@@ -91,27 +103,72 @@ where
     }
 }
 
-/// `None` once it has ended.
-struct Job<T>(Option<(Box<Adopted<T>>, Adoption)>)
+impl<T> HandedOver for Adopted<T>
 where
-    T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static;
+    T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
+{
+    fn start(self: Box<Self>, adoption: Adoption, spawner: &Spawner, turn: Option<Turn>) {
+        // Spawners and subscribers are code of others, and a hand-over must not panic.
+        contain_panic(move || spawner.spawn(Job::new(self, adoption, turn).run()));
+    }
+
+    fn forget(self: Box<Self>, adoption: Adoption) {
+        // asyncdrop: allow(dropped-inside): the job looks at the guard when it is dropped, and reports or abandons it
+        drop(Job::new(self, adoption, None));
+    }
+}
+
+struct Job<T>
+where
+    T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
+{
+    /// `None` once it has ended.
+    value: Option<(Box<Adopted<T>>, Adoption)>,
+    turn: Option<Turn>,
+}
 
 impl<T> Job<T>
 where
     T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
 {
+    fn new(adopted: Box<Adopted<T>>, adoption: Adoption, turn: Option<Turn>) -> Self {
+        let job = Self {
+            value: Some((adopted, adoption)),
+            turn,
+        };
+        #[cfg(feature = "tracing")]
+        let job = job.in_span();
+        job
+    }
+
+    /// Opens the span that the cleanup runs in: a child of the one in which the value was adopted.
+    #[cfg(feature = "tracing")]
+    fn in_span(mut self) -> Self {
+        if let Some((adopted, _)) = &mut self.value {
+            adopted.span = tracing::info_span!(
+                parent: &adopted.span,
+                "async_drop",
+                r#type = std::any::type_name::<T>(),
+                name = adopted.name.as_ref().map(|name| &***name),
+            );
+        }
+        self
+    }
+
     /// Runs the cleanup to its end, unless a shutdown gives the job up.
     ///
     /// Every word in this future is one that each pending value needs, and is moved several times on its way into its task.
-    /// So there is one future around that of the guard, and no `async fn`, which keeps room for its arguments twice.
+    /// So there is one future around that of the guard.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` keeps room for its arguments twice"
+    )]
     fn run(mut self) -> impl Future<Output = ()> + Send {
-        #[cfg(feature = "tracing")]
-        let span = self.span();
-        let job = async move {
-            let error = match &mut self.0 {
+        async move {
+            self.turn = self.turn.take().and_then(Turn::begin);
+            let error = match &mut self.value {
                 Some((adopted, adoption)) => {
-                    let cleanup = AssertUnwindSafe(adopted.guard.async_drop());
-                    let mut cleanup = pin!(Some(cleanup.catch_unwind()));
+                    let mut cleanup = pin!(Some(adopted.clean_up()));
                     let ended = poll_fn(|context| poll(cleanup.as_mut(), adoption, context)).await;
                     if ended.is_none() {
                         // What the cleanup holds may panic when it is dropped, as guards do.
@@ -122,31 +179,17 @@ where
                 None => None,
             };
             self.end(error);
-        };
-        #[cfg(feature = "tracing")]
-        let job = tracing::Instrument::instrument(job, span);
-        job
-    }
-
-    /// The span that the cleanup runs in: a child of the one in which the value was adopted.
-    #[cfg(feature = "tracing")]
-    fn span(&self) -> tracing::Span {
-        let Some((adopted, _)) = &self.0 else {
-            return tracing::Span::none();
-        };
-        let Adopted { name, span, .. } = &**adopted;
-        tracing::info_span!(
-            parent: span,
-            "async_drop",
-            r#type = std::any::type_name::<T>(),
-            name = name.as_ref().map(|name| &***name),
-        )
+        }
     }
 
     fn end(&mut self, error: Option<CleanupError>) {
-        let Some((mut adopted, adoption)) = self.0.take() else {
+        let Some((mut adopted, adoption)) = self.value.take() else {
             return;
         };
+        #[cfg(feature = "tracing")]
+        let span = adopted.span.clone();
+        #[cfg(feature = "tracing")]
+        let _in_span = span.enter();
         let origin = error.is_some().then(|| adopted.origin());
         let mut error = error
             .zip(origin)
@@ -207,6 +250,9 @@ where
 {
     fn drop(&mut self) {
         self.end(None);
+        if let Some(turn) = self.turn.take() {
+            turn.end();
+        }
     }
 }
 
@@ -246,7 +292,7 @@ mod tests {
         let adoption = registry.admit(&origin, Some(&name)).unwrap();
         assert!(adoption.begin_cleanup());
         assert_eq!(Arc::strong_count(&name), 3);
-        futures::executor::block_on(Job(Some((adopted, adoption))).run());
+        futures::executor::block_on(Job::new(adopted, adoption, None).run());
         assert_eq!((registry.len(), Arc::strong_count(&name)), (0, 1));
     }
 
@@ -258,7 +304,7 @@ mod tests {
         let adopted = Box::new(Adopted::new(guard, None));
         let adoption = registry.admit(&adopted.origin(), None).unwrap();
         assert!(adoption.begin_cleanup());
-        Job(Some((adopted, adoption)))
+        Job::new(adopted, adoption, None)
     }
 
     /// Sees at its drop how many values the reaper has.
@@ -288,6 +334,7 @@ mod tests {
         let seen = Arc::new(AtomicUsize::new(0));
         let counts = Counts(Arc::clone(&registry), Arc::clone(&seen));
         let guard = AsyncDropWith::new(counts, async |_| io::Result::Ok(()));
+        // asyncdrop: allow(dropped-inside): its runtime drops it
         drop(job_of(&registry, guard).run());
         assert_eq!((seen.load(Ordering::SeqCst), registry.len()), (1, 0));
         assert!(registry.take_errors().is_some());

@@ -2,6 +2,8 @@
 
 mod adoption;
 mod builder;
+#[cfg(feature = "tokio")]
+mod burst;
 mod handle;
 mod job;
 mod place;
