@@ -42,5 +42,6 @@ pub fn all() -> Vec<Group> {
         reaper::hand_over(100_000),
         reaper::pending(10_000),
     ]);
+    groups.extend([1, 2, 8].map(reaper::hand_over_in_tasks));
     groups
 }

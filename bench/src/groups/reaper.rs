@@ -6,11 +6,12 @@ use async_dropper_simple::AsyncDropper;
 use asyncdrop::{AsyncDropGuard, AsyncDropReaper, ReaperHandle};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{CLOSES, DROP_GUARD, map::thousands};
-use crate::contender::{Contender, Group, Stopwatch};
+use crate::contender::{Contender, Group};
 use crate::session::{CloseByHand, Lingering, Session, Value};
 
 const PLAIN_GUARD: &str = "asyncdrop, a plain guard that is cleaned up in place";
@@ -150,21 +151,15 @@ fn runtime_of(threads: usize) -> &'static Runtime {
     ))
 }
 
-/// Runs the work of one task in each of 64, and measures until the last has ended.
-async fn in_tasks<F>(
-    runtime: &Runtime,
-    stopwatch: &mut dyn Stopwatch,
-    times: u64,
-    work: impl Fn(u64) -> F,
-) where
+/// Runs the work of one task in each of 64, until the last has ended.
+async fn in_tasks<F>(runtime: &Runtime, times: u64, work: impl Fn(u64) -> F)
+where
     F: Future<Output = ()> + Send + 'static,
 {
-    stopwatch.start();
     let tasks: Vec<_> = (0..TASKS).map(|_| runtime.spawn(work(times))).collect();
     for task in tasks {
         task.await.expect(CLOSES);
     }
-    stopwatch.stop();
 }
 
 /// Many tasks adopt values of one reaper at the same time.
@@ -179,7 +174,8 @@ pub(super) fn share(threads: usize) -> Group {
         contenders: vec![
             Contender::new(TOKEN, async |times, stopwatch| {
                 let tracker = TaskTracker::new();
-                in_tasks(runtime, stopwatch, times, |times| {
+                stopwatch.start();
+                in_tasks(runtime, times, |times| {
                     let tracker = tracker.clone();
                     async move {
                         for id in 0..times {
@@ -191,10 +187,12 @@ pub(super) fn share(threads: usize) -> Group {
                     }
                 })
                 .await;
+                stopwatch.stop();
             }),
             Contender::new(REAPER, async |times, stopwatch| {
                 let mut reaper = AsyncDropReaper::new();
-                in_tasks(runtime, stopwatch, times, |times| {
+                stopwatch.start();
+                in_tasks(runtime, times, |times| {
                     let reaper = reaper.handle();
                     async move {
                         for id in 0..times {
@@ -204,16 +202,19 @@ pub(super) fn share(threads: usize) -> Group {
                     }
                 })
                 .await;
+                stopwatch.stop();
                 reaper.async_drop().await.expect(CLOSES);
             }),
             Contender::new(PLAIN_GUARD, async |times, stopwatch| {
-                in_tasks(runtime, stopwatch, times, |times| async move {
+                stopwatch.start();
+                in_tasks(runtime, times, |times| async move {
                     for id in 0..times {
                         let mut session = AsyncDropGuard::new(Session::new(id));
                         session.async_drop().await.expect(CLOSES);
                     }
                 })
                 .await;
+                stopwatch.stop();
             }),
         ],
     }
@@ -336,6 +337,64 @@ pub(super) fn hand_over(size: usize) -> Group {
                 }
             }),
         ],
+    }
+}
+
+/// Many tasks drop values at the same time.
+pub(super) fn hand_over_in_tasks(threads: usize) -> Group {
+    let runtime = runtime_of(threads);
+    Group {
+        id: format!("hand-over-in-tasks-{threads}"),
+        title: format!("Hand over in 64 tasks, threads: {threads}"),
+        operation: "In each of 64 tasks a value is created and dropped, and after every fourth the task waits for one turn. In the end all cleanups are awaited. The time is that of 64 values.".into(),
+        values: None,
+        long: true,
+        contenders: vec![
+            Contender::new(TRACKER, async |times, stopwatch| {
+                let tracker = TaskTracker::new();
+                stopwatch.start();
+                in_tasks(runtime, times, |times| {
+                    let tracker = tracker.clone();
+                    in_turns(times, move |id| {
+                        let value = Some(Session::new(id));
+                        let tracker = tracker.clone();
+                        drop(Tracked { value, tracker });
+                    })
+                })
+                .await;
+                tracker.close();
+                tracker.wait().await;
+                stopwatch.stop();
+            }),
+            Contender::new(REAPER, async |times, stopwatch| {
+                let mut reaper = reaper_in(runtime);
+                stopwatch.start();
+                in_tasks(runtime, times, |times| {
+                    let reaper = reaper.handle();
+                    in_turns(times, move |id| {
+                        drop(reaper.adopt(AsyncDropGuard::new(Session::new(id))));
+                    })
+                })
+                .await;
+                reaper.async_drop().await.expect(CLOSES);
+                stopwatch.stop();
+            }),
+        ],
+    }
+}
+
+/// A reaper that cleans up in the runtime of the tasks that drop the values.
+fn reaper_in(runtime: &Runtime) -> AsyncDropGuard<AsyncDropReaper> {
+    let _in_runtime = runtime.enter();
+    AsyncDropReaper::new()
+}
+
+async fn in_turns(times: u64, drop_one: impl Fn(u64)) {
+    for id in 0..times {
+        drop_one(id);
+        if id % 4 == 3 {
+            yield_now().await;
+        }
     }
 }
 
