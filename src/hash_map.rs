@@ -507,7 +507,10 @@ where
 /// If the `Drop` of a value panics, a map of the standard library leaks the values after it, but a vector does not.
 impl<K, V: AsyncDrop + Debug> Drop for AsyncDropHashMap<K, V> {
     fn drop(&mut self) {
-        self.cleanups.extend(self.values.drain());
+        // After a cleanup there is nothing left, and a table that is emptied once more is written all over.
+        if !self.values.is_empty() {
+            self.cleanups.extend(self.values.drain());
+        }
     }
 }
 
