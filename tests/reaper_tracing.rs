@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use asyncdrop::{AsyncDropReaper, AsyncDropWith};
+use asyncdrop::{AsyncDropReaper, AsyncDropWith, incident};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::with_default;
@@ -162,4 +162,69 @@ fn rp19_a_cleanup_in_the_reaper_runs_in_a_span_below_that_of_its_adoption() {
         spans[0].fields
     );
     assert_eq!(spans[1].fields.get("name"), None);
+}
+
+#[test]
+fn rp19_what_is_said_of_a_value_whose_runtime_has_ended_is_said_in_its_span() {
+    let recorder = Recorder::default();
+    incident::set_hook(Box::new(|incident| info!("{incident}")));
+    with_default(recorder.clone(), || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let mut reaper = runtime.block_on(async { AsyncDropReaper::new() });
+        let upload = AsyncDropWith::new((), async |()| io::Result::Ok(()));
+        drop(info_span!("request").in_scope(|| reaper.adopt(upload)));
+        drop(runtime);
+        let errors = futures::executor::block_on(reaper.async_drop()).unwrap_err();
+        assert_eq!(errors.len(), 1);
+    });
+    let recorded = recorder.0.lock().unwrap();
+    let around = Vec::from_iter(recorded.events.iter().map(|(_, around)| around));
+    assert_eq!(around, [&["async_drop", "request"]]);
+}
+
+#[test]
+fn rp19_a_subscriber_that_panics_stops_no_drop_and_no_cleanup() {
+    struct HasNoRoom;
+
+    impl Subscriber for HasNoRoom {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            panic!("there is no room for a span")
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, _: &Event<'_>) {}
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let cleaned_up = Arc::new(Mutex::new(0));
+    runtime.block_on(async {
+        let mut reaper = AsyncDropReaper::new();
+        let uploads = Vec::from_iter((0..1_000).map(|_| {
+            let cleaned_up = Arc::clone(&cleaned_up);
+            let close = async move |()| {
+                *cleaned_up.lock().unwrap() += 1;
+                io::Result::Ok(())
+            };
+            reaper.adopt(AsyncDropWith::new((), close))
+        }));
+        // Those that wait for their turn are started by others, and that is outside of this.
+        with_default(HasNoRoom, || drop(uploads));
+        reaper.async_drop().await.unwrap();
+    });
+    assert_eq!(*cleaned_up.lock().unwrap(), 1_000);
 }

@@ -108,8 +108,7 @@ where
     T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
 {
     fn start(self: Box<Self>, adoption: Adoption, spawner: &Spawner, turn: Option<Turn>) {
-        // Spawners and subscribers are code of others, and a hand-over must not panic.
-        contain_panic(move || spawner.spawn(Job::new(self, adoption, turn).run()));
+        spawner.spawn(Job::new(self, adoption, turn).run());
     }
 
     fn forget(self: Box<Self>, adoption: Adoption) {
@@ -145,12 +144,18 @@ where
     #[cfg(feature = "tracing")]
     fn in_span(mut self) -> Self {
         if let Some((adopted, _)) = &mut self.value {
-            adopted.span = tracing::info_span!(
-                parent: &adopted.span,
-                "async_drop",
-                r#type = std::any::type_name::<T>(),
-                name = adopted.name.as_ref().map(|name| &***name),
-            );
+            let open = || {
+                tracing::info_span!(
+                    parent: &adopted.span,
+                    "async_drop",
+                    r#type = std::any::type_name::<T>(),
+                    name = adopted.name.as_ref().map(|name| &***name),
+                )
+            };
+            // A subscriber is code of others. If it panics, the cleanup runs in the span that there is.
+            if let Some(span) = contain_panic(open) {
+                adopted.span = span;
+            }
         }
         self
     }
@@ -189,7 +194,7 @@ where
         #[cfg(feature = "tracing")]
         let span = adopted.span.clone();
         #[cfg(feature = "tracing")]
-        let _in_span = span.enter();
+        let _in_span = contain_panic(|| span.enter());
         let origin = error.is_some().then(|| adopted.origin());
         let mut error = error
             .zip(origin)

@@ -36,10 +36,11 @@ fn report() -> String {
 }
 
 /// Rows that would show a reader nothing new: sizes and threads between the ones that are drawn.
-const LEFT_OUT: [&str; 3] = [
+const LEFT_OUT: [&str; 4] = [
     "Clean up a map of 10,000 values",
     "Share a reaper between 64 tasks, threads: 2",
     "Share a reaper between 64 tasks, threads: 4",
+    "Hand over in 64 tasks, threads: 2",
 ];
 
 #[test]
