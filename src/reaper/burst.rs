@@ -1,4 +1,4 @@
-//! Whether somebody hands over many values in a row.
+//! Whether many values are handed over in a row.
 
 use std::cell::Cell;
 
@@ -15,7 +15,7 @@ thread_local! {
 /// Counts a value that is handed over, and says whether it belongs to a burst.
 ///
 /// That is so if the same task has handed over many before, and no other task in this thread has meanwhile.
-/// Tasks that drop a value now and then take turns, and it is no burst, however many they are.
+/// Tasks that drop a value now and then alternate, so theirs never do, however many tasks there are.
 pub(super) fn goes_on() -> bool {
     let by = task::try_id();
     let goes_on = ROW.try_with(|row| {
@@ -34,13 +34,11 @@ mod tests {
 
     use tokio::runtime::Builder;
 
+    use crate::reaper::in_new_thread;
+
     /// Which of that many in a row belong to a burst.
     fn of_a_burst(many: usize) -> usize {
         (0..many).filter(|_| goes_on()).count()
-    }
-
-    fn in_new_thread(test: fn()) {
-        std::thread::spawn(test).join().unwrap();
     }
 
     #[test]

@@ -54,6 +54,24 @@ impl<T: Debug> Adopted<T> {
         }
     }
 
+    /// Opens the span that the cleanup runs in: a child of the one in which the value was adopted.
+    #[cfg(feature = "tracing")]
+    fn in_span(mut self: Box<Self>) -> Box<Self> {
+        let open = || {
+            tracing::info_span!(
+                parent: &self.span,
+                "async_drop",
+                r#type = std::any::type_name::<T>(),
+                name = self.name.as_ref().map(|name| &***name),
+            )
+        };
+        // A subscriber is code of others. If it panics, the cleanup runs in the span that there is.
+        if let Some(span) = contain_panic(open) {
+            self.span = span;
+        }
+        self
+    }
+
     /// The cleanup, in its span. A panic in it is its result.
     fn clean_up(&mut self) -> impl Future<Output = Result<Result<(), T::Error>, Panic>> + Send
     where
@@ -131,33 +149,12 @@ where
     T: AsyncDrop<Error: Into<Box<dyn Error + Send + Sync>>> + Debug + Send + 'static,
 {
     fn new(adopted: Box<Adopted<T>>, adoption: Adoption, turn: Option<Turn>) -> Self {
-        let job = Self {
+        #[cfg(feature = "tracing")]
+        let adopted = adopted.in_span();
+        Self {
             value: Some((adopted, adoption)),
             turn,
-        };
-        #[cfg(feature = "tracing")]
-        let job = job.in_span();
-        job
-    }
-
-    /// Opens the span that the cleanup runs in: a child of the one in which the value was adopted.
-    #[cfg(feature = "tracing")]
-    fn in_span(mut self) -> Self {
-        if let Some((adopted, _)) = &mut self.value {
-            let open = || {
-                tracing::info_span!(
-                    parent: &adopted.span,
-                    "async_drop",
-                    r#type = std::any::type_name::<T>(),
-                    name = adopted.name.as_ref().map(|name| &***name),
-                )
-            };
-            // A subscriber is code of others. If it panics, the cleanup runs in the span that there is.
-            if let Some(span) = contain_panic(open) {
-                adopted.span = span;
-            }
         }
-        self
     }
 
     /// Runs the cleanup to its end, unless a shutdown gives the job up.

@@ -338,3 +338,9 @@ impl Debug for AsyncDropReaper {
         self.registry.show("AsyncDropReaper", f)
     }
 }
+
+/// Runs a test in a thread of its own, because what a thread keeps depends on what it has kept before.
+#[cfg(test)]
+fn in_new_thread(test: fn()) {
+    std::thread::spawn(test).join().unwrap();
+}

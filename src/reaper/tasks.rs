@@ -62,7 +62,7 @@ pub(super) trait HandedOver: Send {
     fn forget(self: Box<Self>, adoption: Adoption);
 }
 
-/// Where values wait if too many have a task.
+/// The values that wait because too many have a task.
 struct Line {
     /// How many turns there are. Who has one has a task.
     turns: usize,
@@ -93,11 +93,11 @@ impl Line {
 
     /// All tasks run at the same time, but of a burst there are never many that have not begun.
     ///
-    /// If somebody drops 100,000 values at once, that many tasks would have left the cache of the processor before they begin.
+    /// If 100,000 values are dropped at once, that many tasks would have left the cache of the processor before they begin.
     /// So those that begin start the others.
     ///
-    /// A worker of tokio's keeps the last task that was started on it from the other workers, until what it does just now waits.
-    /// If that takes long, a turn is lost for as long. So there is at least one for each worker, because one of them is not busy.
+    /// The task that was started last on a worker of tokio's can't be taken by another worker until the current poll returns.
+    /// So a worker that blocks may keep a turn. With as many turns as workers, one is left as long as one worker is free.
     #[cfg(feature = "tokio")]
     fn of_beginning(runtime: &tokio::runtime::Handle) -> Self {
         Self {

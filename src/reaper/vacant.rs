@@ -96,15 +96,9 @@ impl Drop for OfThread {
 mod tests {
     use super::*;
 
-    use std::thread;
-
     use crate::origin::origin_of;
+    use crate::reaper::in_new_thread;
     use crate::reaper::place::Kind;
-
-    /// In a thread of its own, because what a thread keeps depends on what it has kept before.
-    fn in_new_thread(test: fn()) {
-        thread::spawn(test).join().unwrap();
-    }
 
     fn kept() -> usize {
         VACANT.with_borrow(|of_thread| of_thread.places.len())
